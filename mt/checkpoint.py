@@ -1,0 +1,144 @@
+"""Checkpoints of a run, by orbax: saved in the background, the last few and the best kept, restored exactly."""
+
+import json
+import pathlib
+from typing import Any, NamedTuple
+
+import jax
+import orbax.checkpoint as ocp
+from orbax.checkpoint import checkpoint_managers
+
+from mt import parallel
+from mt.errors import UserError
+
+FOLDER = "checkpoints"
+
+
+class Saved(NamedTuple):
+    """A training run at a step.
+
+    Attributes:
+        params: tree of arrays.
+        optimizer_state: tree of arrays.
+        position: of the data, a JSON value.
+    """
+
+    params: Any
+    optimizer_state: Any
+    position: Any
+
+
+class Checkpoints:
+    """The checkpoints of one run folder."""
+
+    def __init__(self, run: pathlib.Path, keep_last: int = 1):
+        """Args:
+        run: the run's folder.
+        keep_last: how many of the newest to keep, beside the best.
+        """
+        policies = checkpoint_managers.preservation_policy
+        self.folder = run.resolve() / FOLDER
+        self._manager = ocp.CheckpointManager(
+            self.folder,
+            options=ocp.CheckpointManagerOptions(
+                preservation_policy=policies.AnyPreservationPolicy(
+                    [
+                        policies.LatestN(keep_last),
+                        policies.BestN(
+                            get_metric_fn=lambda metrics: metrics["bleu"], n=1, keep_checkpoints_without_metrics=False
+                        ),
+                    ]
+                ),
+                create=True,
+            ),
+            item_names=("params", "optimizer_state", "position"),
+        )
+
+    def save(self, step: int, saved: Saved, metrics: dict[str, float] | None) -> None:
+        """Begins to save; training may go on at once. `metrics` are of the dev set, if it was evaluated at this step."""
+        self._manager.save(
+            step,
+            args=ocp.args.Composite(
+                params=ocp.args.StandardSave(parallel.to_global(saved.params)),
+                optimizer_state=ocp.args.StandardSave(parallel.to_global(saved.optimizer_state)),
+                position=ocp.args.JsonSave(saved.position),
+            ),
+            metrics=metrics,
+            force=True,
+        )
+
+    def wait(self) -> None:
+        """Until all that was begun is on disk."""
+        self._manager.wait_until_finished()
+
+    def latest(self) -> int | None:
+        """The newest step, if there is any."""
+        return self._manager.latest_step()
+
+    def restore(self, step: int, like: Saved) -> Saved:
+        """All of a checkpoint, with the shapes and dtypes of `like`, replicated over the local devices."""
+        args = ocp.args.Composite(
+            params=ocp.args.StandardRestore(_abstract(like.params)),
+            optimizer_state=ocp.args.StandardRestore(_abstract(like.optimizer_state)),
+            position=ocp.args.JsonRestore(),
+        )
+        found = self._manager.restore(step, args=args)
+        params, optimizer_state = (
+            parallel.replicate(parallel.on_one_device(found[name])) for name in ("params", "optimizer_state")
+        )
+        return Saved(params, optimizer_state, found["position"])
+
+    def close(self) -> None:
+        """Waits for what was begun, and lets go of the folder."""
+        self._manager.close()
+
+
+def steps(run: pathlib.Path) -> list[int]:
+    """The steps of a run's finished checkpoints, oldest first."""
+    folder = run / FOLDER
+    found = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
+    return sorted(int(name) for name in found if name.isdecimal())
+
+
+def choose(run: pathlib.Path, which: str) -> int:
+    """The step of a checkpoint.
+
+    Args:
+        run: the run's folder.
+        which: "best" by dev BLEU (the last, if none was evaluated), "last", or a step.
+
+    Raises:
+        UserError: there is no such checkpoint.
+    """
+    available = steps(run)
+    if not available:
+        raise UserError(f"{run}: no checkpoint yet; train it with mt train, or name another run")
+    if which == "last":
+        return available[-1]
+    if which == "best":
+        return max(available, key=lambda step: (_bleu(run, step), step))
+    if not which.isdecimal() or int(which) not in available:
+        raise UserError(
+            f"--checkpoint {which}: {run} has no such checkpoint; take best, last or one of "
+            f"{', '.join(map(str, available))}"
+        )
+    return int(which)
+
+
+def _bleu(run: pathlib.Path, step: int) -> float:
+    path = run / FOLDER / str(step) / "metrics" / "metrics"
+    return json.loads(path.read_text())["bleu"] if path.is_file() else float("-inf")
+
+
+def restore_params(run: pathlib.Path, step: int, like: Any) -> Any:
+    """The parameters alone, on the first local device."""
+    sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), like)
+    path = run.resolve() / FOLDER / str(step) / "params"
+    with ocp.StandardCheckpointer() as checkpointer:
+        return checkpointer.restore(path, target)
+
+
+def _abstract(tree: Any) -> Any:
+    sharding = parallel.global_sharding()
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree)

@@ -1,0 +1,62 @@
+"""The command line: `mt VERB …`."""
+
+import importlib
+import os
+import sys
+
+from mt.errors import UserError, nearest
+
+VERBS = {
+    "train": "train a translator from a config, or go on with an interrupted training",
+    "evaluate": "BLEU, chrF and TER of a run on a test set",
+    "translate": "translate lines of text with a run",
+}
+_USAGE = "usage: mt VERB ...\n\nNeural machine translation in JAX.\n\n" + "".join(
+    f"  mt {verb:10} {about}\n" for verb, about in VERBS.items()
+)
+_MORE = "\nmt VERB --help tells all of a verb's options.\n"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a verb.
+
+    Returns:
+        The exit status: 0, or 2 if the user has something to mend, which is then said on standard error.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_USAGE + _MORE, end="")
+        return 0 if arguments else 2
+    try:
+        _run(arguments[0], arguments[1:])
+    except UserError as error:
+        print(f"mt: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Who reads the output has left; the interpreter must not try to flush it once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return 0
+
+
+def _run(verb: str, arguments: list[str]) -> None:
+    if verb not in VERBS:
+        raise UserError(f"no verb {verb!r}{nearest(verb, VERBS)}; mt --help lists them")
+    # Each verb imports only what it needs: translating must not wait for TensorFlow.
+    command = importlib.import_module(f"mt.commands.{verb}")
+    import tyro
+
+    default = command.defaults(arguments) if hasattr(command, "defaults") else None
+    try:
+        parsed = tyro.cli(
+            command.Arguments,
+            args=arguments,
+            default=default,
+            prog=f"mt {verb}",
+            config=(tyro.conf.FlagConversionOff,),
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    command.main(parsed)

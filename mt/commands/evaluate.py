@@ -1,0 +1,109 @@
+"""`mt evaluate`: BLEU, chrF and TER of a run's translations."""
+
+import dataclasses
+import pathlib
+import sys
+from typing import Any, Literal
+
+import tyro
+from tqdm import tqdm
+
+from mt import evaluation, parallel, trained
+from mt.commands.translate import SearchOptions
+from mt.data.datasets import read_pairs
+from mt.data.pipeline import DataConfig
+from mt.data.text import read_lines
+from mt.data.tokenized import default_cache
+from mt.decoding.translator import Translator
+from mt.errors import UserError
+from mt.files import write_json
+from mt.serialization import from_json
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """Translates a test set and compares it with its reference: BLEU, chrF and TER by sacreBLEU, cased, detokenised.
+
+    Attributes:
+        run: the --workdir of a training.
+        split: of the run's corpora.
+        source: file to translate in place of a split, with --reference.
+        reference: its reference translation, line by line.
+        checkpoint: "best" by dev BLEU, "last", or a step.
+        json: file for the result; empty is evaluation-NAME.json in the run.
+        translations: file for the translations; empty is none.
+        search: what to search for; left out, the run's config says.
+    """
+
+    run: tyro.conf.Positional[pathlib.Path]
+    split: Literal["test", "dev", "train"] = "test"
+    source: pathlib.Path | None = None
+    reference: pathlib.Path | None = None
+    checkpoint: str = "best"
+    json: str = ""
+    translations: str = ""
+    search: tyro.conf.OmitArgPrefixes[SearchOptions] = SearchOptions()
+
+
+def main(arguments: Arguments) -> None:
+    """Runs the verb."""
+    parallel.use_compilation_cache(default_cache() / "xla")
+    if (arguments.source is None) != (arguments.reference is None):
+        raise UserError("--source and --reference: give both files, or neither and a --split")
+    if arguments.source and arguments.reference:
+        pairs = read_files(arguments.source, arguments.reference)
+        name = arguments.source.name
+    else:
+        pairs, name = read_split(arguments.run, arguments.split), arguments.split
+    found = trained.load(arguments.run, arguments.checkpoint)
+    translator = Translator(found.model, found.params, found.tokenizer, found.search, found.max_source_length)
+    translations = translate_all(translator, [source for source, _ in pairs], arguments.search.given())
+    result = report(name, found.name, translations, pairs)
+    if arguments.translations:
+        pathlib.Path(arguments.translations).write_text("".join(f"{line}\n" for line in translations), "utf-8")
+    path = pathlib.Path(arguments.json) if arguments.json else arguments.run / f"evaluation-{name}.json"
+    write_json(path, result)
+    print(f"written to {path}", file=sys.stderr)
+
+
+def read_files(source: pathlib.Path, reference: pathlib.Path) -> list[tuple[str, str]]:
+    """Two aligned files as pairs."""
+    sides = [list(read_lines(path)) for path in (source, reference)]
+    if len(sides[0]) != len(sides[1]):
+        raise UserError(
+            f"{source} has {len(sides[0])} lines and {reference} has {len(sides[1])}: they are not aligned; make "
+            "line N of one the translation of line N of the other"
+        )
+    if not sides[0]:
+        raise UserError(f"{source}: empty; there is nothing to evaluate on")
+    return list(zip(*sides))
+
+
+def read_split(run: pathlib.Path, split: str) -> list[tuple[str, str]]:
+    """The pairs of one of the splits that a run was configured with."""
+    where = str(run / trained.CONFIG)
+    data = from_json(DataConfig, trained.read_config(run)["run"]["data"], where)
+    corpora = data.train if split == "train" else (data.corpus(split),)
+    return [pair for corpus in corpora for pair in read_pairs(corpus, split, data.languages)]
+
+
+def translate_all(translator: Translator, sources: list[str], search: dict[str, Any]) -> list[str]:
+    """The best translation of each source, with a progress bar."""
+    bar = tqdm(
+        translator.translate_lines(sources, **search),
+        desc="translating",
+        total=len(sources),
+        unit=" sentences",
+        mininterval=1,
+        file=sys.stderr,
+    )
+    return [best.text for best, *_ in bar]
+
+
+def report(name: str, model: str, translations: list[str], pairs: list[tuple[str, str]]) -> dict[str, Any]:
+    """Prints the metrics as a table, and returns them with what they are of."""
+    metrics = evaluation.score(translations, [reference for _, reference in pairs])
+    print(f"{name}: {len(pairs):,} sentences, by {model}")
+    for metric, found in metrics.items():
+        print(f"  {metric:4} {found['score']:6.2f}  {found['signature']}")
+    return {"name": name, "model": model, "sentences": len(pairs), "metrics": metrics}

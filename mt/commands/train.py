@@ -1,0 +1,239 @@
+"""`mt train`: from a config to a run that translates."""
+
+import dataclasses
+import pathlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
+
+import jax
+import tyro
+
+from mt import config as run_config
+from mt import evaluation, parallel, trained
+from mt.checkpoint import Checkpoints, Saved
+from mt.commands import evaluate as evaluate_command
+from mt.config import RunConfig
+from mt.data.datasets import Languages, read_pairs
+from mt.data.pipeline import DataConfig, Position, TrainingData, evaluation_batches
+from mt.data.tokenized import FilterConfig, default_cache, tokenized_corpus
+from mt.data.tokenizer import Tokenizer, TokenizerConfig
+from mt.decoding.translator import Translator
+from mt.errors import UserError
+from mt.files import write_atomically, write_json
+from mt.models.interface import dummy_batch
+from mt.training.loop import train
+from mt.training.metrics_writer import MetricsWriter
+from mt.training.objectives import TranslationObjective
+from mt.training.optimizer import build, schedule
+from mt.training.train_step import TrainState, initial_state, make_evaluation_step, make_train_step
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """Trains a translator, or goes on with a training that was interrupted.
+
+    Attributes:
+        config: a Python file with a function get_config(), see configs/. Any field of it can be changed below.
+        workdir: folder of the run; one that has checkpoints is gone on with.
+        coordinator: HOST:PORT of the first of several processes that train together; empty is
+            $JAX_COORDINATOR_ADDRESS, or what a TPU pod says by itself.
+        num_processes: how many processes; 0 is $JAX_NUM_PROCESSES.
+        process_id: which of them this is, from 0; -1 is $JAX_PROCESS_ID.
+        run: the config's fields.
+    """
+
+    config: tyro.conf.Positional[pathlib.Path]
+    workdir: pathlib.Path
+    coordinator: str = ""
+    num_processes: int = 0
+    process_id: int = -1
+    run: Annotated[RunConfig, tyro.conf.arg(name="")] = RunConfig()
+
+
+def defaults(arguments: list[str]) -> Arguments | None:
+    """What the config file among the arguments says, so that the others are changes to it."""
+    if not arguments or {"-h", "--help"} & set(arguments):
+        return None
+    found = [argument for argument in arguments if argument.endswith(".py")] or [arguments[0]]
+    if found[0].startswith("-"):
+        raise UserError("mt train: name a config file first, for example configs/tatoeba_en_fr_tiny.py")
+    path = pathlib.Path(found[0])
+    return Arguments(config=path, workdir=tyro.MISSING, run=run_config.read(path))
+
+
+def main(arguments: Arguments) -> None:
+    """Runs the verb."""
+    parallel.initialize(arguments.coordinator, arguments.num_processes, arguments.process_id)
+    parallel.use_compilation_cache(default_cache() / "xla")
+    config, run = arguments.run, arguments.workdir
+    _log(f"devices: {parallel.describe()}")
+    _check_devices(config)
+    tokenizer = _prepare(run, config)
+    data = _training_data(config, tokenizer)
+    for line in data.report():
+        _log(line)
+
+    model = config.model.build(len(tokenizer))
+    optimizer = build(config.optimizer, config.training.steps)
+    state, step, position = _start(run, config, model, optimizer)
+    objective = TranslationObjective(model, config.training.label_smoothing)
+    train_step = make_train_step(objective, optimizer, config.seed, config.training.accumulation_steps)
+    batches = ((position, parallel.shard(batch)) for position, batch in data.batches(position))
+    checkpoints = Checkpoints(run, config.training.keep_last)
+    writer = MetricsWriter(run) if parallel.is_main() else None
+    _, step = train(
+        state,
+        step,
+        position,
+        parallel.data_parallel(train_step, donate_state=True),
+        batches,
+        _dev_evaluation(config, tokenizer, data, model, objective),
+        schedule(config.optimizer, config.training.steps),
+        checkpoints,
+        writer,
+        config.training,
+    )
+    checkpoints.close()
+    if writer is not None:
+        writer.close()
+        if step < config.training.steps:
+            _log(f"stopped and saved at step {step} of {config.training.steps}; the same command goes on from there")
+        else:
+            _finish(run, config)
+    parallel.wait_for_all("finished")
+
+
+def _log(line: str) -> None:
+    if parallel.is_main():
+        print(line, file=sys.stderr, flush=True)
+
+
+def _check_devices(config: RunConfig) -> None:
+    parts = jax.device_count() * config.training.accumulation_steps
+    if config.data.batching.row_multiple % parts:
+        raise UserError(
+            f"data.batching.row_multiple: {config.data.batching.row_multiple} is not a multiple of "
+            f"{jax.device_count()} devices times {config.training.accumulation_steps} accumulation steps; set it to "
+            f"{parts} or a multiple"
+        )
+
+
+def _prepare(run: pathlib.Path, config: RunConfig) -> Tokenizer:
+    """Makes the run's folder, or checks that it is of this config; the first host does, the others wait for it."""
+    if parallel.is_main():
+        if (run / trained.CONFIG).is_file():
+            old = trained.read_config(run)
+            run_config.check_same(run, old["run"], config)
+        elif run.exists() and not (run.is_dir() and not any(run.iterdir())):
+            raise UserError(f"{run}: exists and is not a run; name an empty or a new folder as --workdir")
+        else:
+            tokenizer = _make_tokenizer(config.tokenizer, config.data)
+            write_atomically(run / trained.TOKENIZER, tokenizer.model)
+            write_json(run / trained.CONFIG, run_config.describe(config, tokenizer.sha256))
+    parallel.wait_for_all("run prepared")
+    return Tokenizer.load(run / trained.TOKENIZER, trained.read_config(run)["tokenizer_sha256"])
+
+
+def _make_tokenizer(config: TokenizerConfig, data: DataConfig) -> Tokenizer:
+    data.corpus("dev")  # asked for early, while nothing has been done
+    if config.path:
+        return Tokenizer.load(pathlib.Path(config.path).expanduser())
+    pairs = sum(1 for _ in _train_pairs(data))
+    if not pairs:
+        raise UserError(f"data.train: {', '.join(data.train)} is empty; there is nothing to train on")
+    stride = -(-2 * pairs // config.training_lines)
+    _log(f"learning a vocabulary of {config.vocab_size:,} pieces from {-(-pairs // stride):,} of {pairs:,} pairs")
+    chosen = (pair for number, pair in enumerate(_train_pairs(data)) if number % stride == 0)
+    tokenizer = Tokenizer.train((text for pair in chosen for text in pair), config)
+    if len(tokenizer) != config.vocab_size:
+        _log(f"the text has enough for {len(tokenizer):,} pieces only")
+    return tokenizer
+
+
+def _train_pairs(data: DataConfig) -> Iterator[tuple[str, str]]:
+    for corpus in data.train:
+        yield from read_pairs(corpus, "train", data.languages)
+
+
+def _training_data(config: RunConfig, tokenizer: Tokenizer) -> TrainingData:
+    """The first host tokenises; the others then find it done, where they share its cache."""
+    share = jax.process_count(), jax.process_index()
+    data = TrainingData(config.data, tokenizer, config.seed, *share) if parallel.is_main() else None
+    parallel.wait_for_all("data tokenised")
+    return data or TrainingData(config.data, tokenizer, config.seed, *share)
+
+
+def _start(run: pathlib.Path, config: RunConfig, model: Any, optimizer: Any) -> tuple[TrainState, int, Position]:
+    """The state to begin with: of the newest checkpoint, or a new one."""
+
+    def make() -> TrainState:
+        params = model.init(jax.random.key(config.seed), dummy_batch())["params"]
+        return initial_state(params, optimizer)
+
+    shapes = jax.eval_shape(make)
+    _log(f"model: {sum(leaf.size for leaf in jax.tree.leaves(shapes.params)):,} parameters")
+    checkpoints = Checkpoints(run, config.training.keep_last)
+    step = checkpoints.latest()
+    if step is None:
+        checkpoints.close()
+        return parallel.replicate(jax.jit(make)()), 0, Position()
+    saved = checkpoints.restore(step, Saved(shapes.params, shapes.optimizer_state, None))
+    checkpoints.close()
+    _log(f"going on from step {step}")
+    state = TrainState(
+        parallel.replicate(jax.numpy.asarray(step, jax.numpy.int32)), saved.params, saved.optimizer_state
+    )
+    return state, step, Position(*saved.position)
+
+
+def _dev_evaluation(
+    config: RunConfig, tokenizer: Tokenizer, data: TrainingData, model: Any, objective: TranslationObjective
+) -> Callable[[Any], dict[str, float]]:
+    """A function from parameters to the dev set's loss and BLEU."""
+    batching, corpus = config.data.batching, config.data.corpus("dev")
+    keep_all = FilterConfig(max_length=batching.row_length, max_ratio=float("inf"), duplicates="keep")
+    languages = Languages(config.data.source_language, config.data.target_language)
+    tokenized = tokenized_corpus(corpus, "dev", languages, tokenizer, keep_all, config.data.cache_folder)
+    pairs = list(read_pairs(corpus, "dev", languages))
+    wanted = config.training.dev_sentences or len(pairs)
+    pairs = pairs[:: max(1, len(pairs) // wanted)][:wanted]
+    part = jax.process_index(), jax.process_count()
+    evaluation_step = parallel.data_parallel(make_evaluation_step(objective))
+    translator = Translator(model, None, tokenizer, config.search, batching.row_length)
+    search = {"beam_size": 1} if config.training.dev_search == "greedy" else {}
+
+    def evaluate(params: Any) -> dict[str, float]:
+        nll = weight = 0.0
+        for batch in evaluation_batches(tokenized, batching, data.shapes, part):
+            sums = jax.device_get(evaluation_step(params, parallel.shard(batch)))
+            nll, weight = nll + float(sums["nll"]), weight + float(sums["weight"])
+        bleu = 0.0
+        if parallel.is_main():
+            translator.params = parallel.on_one_device(params)
+            translations = translator.translate([source for source, _ in pairs], **search)
+            translator.params = None
+            bleu = evaluation.bleu(translations, [target for _, target in pairs])
+        return {"loss": nll / weight, "bleu": parallel.from_main(bleu)}
+
+    return evaluate
+
+
+def _finish(run: pathlib.Path, config: RunConfig) -> None:
+    """Reports on the test set, shows some translations, and says how to go on."""
+    try:
+        pairs, split = evaluate_command.read_split(run, "test"), "test"
+    except UserError as error:
+        _log(f"no test set ({error}); reporting on the dev set")
+        pairs, split = evaluate_command.read_split(run, "dev"), "dev"
+    found = trained.load(run)
+    translator = Translator(found.model, found.params, found.tokenizer, found.search, found.max_source_length)
+    translations = evaluate_command.translate_all(translator, [source for source, _ in pairs], {})
+    result = evaluate_command.report(split, found.name, translations, pairs)
+    write_json(run / f"evaluation-{split}.json", result)
+    print()
+    for number in range(0, len(pairs), max(1, len(pairs) // 4)):
+        print(f"  {config.data.source_language}: {pairs[number][0]}")
+        print(f"  {config.data.target_language}: {translations[number]}\n")
+    print("To translate, type:")
+    print(f'  echo "{pairs[0][0]}" | mt translate {run}')

@@ -1,0 +1,97 @@
+"""`mt translate`: lines in, lines out."""
+
+import dataclasses
+import pathlib
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import tyro
+
+from mt import parallel
+from mt.data.text import decode_lines, read_lines
+from mt.data.tokenized import default_cache
+from mt.decoding.translator import Translator
+from mt.errors import UserError
+from mt.files import write_atomically
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchOptions:
+    """What to search for; left out, the run's config says.
+
+    Attributes:
+        beam_size: hypotheses kept a sentence; 1 is greedy search.
+        length_penalty: 0 compares log-probabilities alone, more favours longer translations.
+        min_length: tokens a translation has at least.
+        max_length_factor: tokens a translation has at most, for each token of the source, ...
+        max_length_offset: ... and in addition.
+    """
+
+    beam_size: int | None = None
+    length_penalty: float | None = None
+    min_length: int | None = None
+    max_length_factor: float | None = None
+    max_length_offset: int | None = None
+
+    def given(self) -> dict[str, Any]:
+        """Only the options that were set."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """Translates text, a sentence or paragraph a line: as many lines out as in, in order.
+
+    Attributes:
+        run: the --workdir of a training.
+        input: files to translate, one after the other (.gz and .xz too); none is standard input.
+        output: file to write, only once all is translated; empty is standard output.
+        n_best: translations a line. With more than 1, lines are tab-separated: the input line's number, the score, the
+            log-probability in nats, the translation.
+        checkpoint: "best" by dev BLEU, "last", or a step.
+        search: what to search for; left out, the run's config says.
+    """
+
+    run: tyro.conf.Positional[pathlib.Path]
+    input: tyro.conf.Positional[tuple[pathlib.Path, ...]] = ()
+    output: str = ""
+    n_best: int = 1
+    checkpoint: str = "best"
+    search: tyro.conf.OmitArgPrefixes[SearchOptions] = SearchOptions()
+
+
+def main(arguments: Arguments) -> None:
+    """Runs the verb."""
+    parallel.use_compilation_cache(default_cache() / "xla")
+    for path in arguments.input:
+        if not path.is_file():
+            raise UserError(f"{path}: no such file; check the path")
+    output = pathlib.Path(arguments.output)
+    if arguments.output and not output.parent.is_dir():
+        raise UserError(f"--output {output}: there is no folder {output.parent}; make it first")
+    translator = Translator.load(arguments.run, arguments.checkpoint)
+    lines = _translated(translator, arguments)
+    if arguments.output:
+        write_atomically(output, "".join(f"{line}\n" for line in lines).encode())
+        return
+    for line in lines:
+        sys.stdout.buffer.write(f"{line}\n".encode())
+    sys.stdout.buffer.flush()
+
+
+def _input(paths: tuple[pathlib.Path, ...]) -> Iterator[str]:
+    if not paths:
+        yield from decode_lines(sys.stdin.buffer, "standard input")
+    for path in paths:
+        yield from read_lines(path)
+
+
+def _translated(translator: Translator, arguments: Arguments) -> Iterator[str]:
+    found = translator.translate_lines(_input(arguments.input), arguments.n_best, **arguments.search.given())
+    for number, translations in enumerate(found, 1):
+        if arguments.n_best == 1:
+            yield translations[0].text
+        else:
+            for each in translations:
+                yield f"{number}\t{each.score:.6f}\t{each.log_prob:.6f}\t{each.text}"

@@ -1,0 +1,119 @@
+"""The configuration of a whole run: the components' own configs, read from a Python file, kept as JSON."""
+
+import dataclasses
+import pathlib
+import runpy
+from typing import Any
+
+from mt.data.pipeline import DataConfig
+from mt.data.tokenizer import TokenizerConfig
+from mt.decoding.beam_search import SearchConfig
+from mt.errors import UserError, nearest
+from mt.models import ModelConfig
+from mt.models.transformer import TransformerConfig
+from mt.serialization import flatten, to_json
+from mt.training.loop import TrainingConfig
+from mt.training.optimizer import OptimizerConfig
+
+# What a run may change when it goes on: nothing of it alters what the next step computes.
+_CHANGEABLE = (
+    "data.dev",
+    "data.test",
+    "data.cache",
+    "search.",
+    "training.log_every",
+    "training.evaluate_every",
+    "training.dev_sentences",
+    "training.dev_search",
+    "training.keep_last",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """Everything that makes a run.
+
+    Attributes:
+        model: sizes and options of the model.
+        tokenizer: how the vocabulary is made.
+        data: what is trained and evaluated on.
+        optimizer: Adam and the learning rate.
+        training: how long, how often.
+        search: how translations are searched for.
+        seed: of initial parameters, dropout and the order of the data.
+    """
+
+    model: ModelConfig = TransformerConfig()
+    tokenizer: TokenizerConfig = TokenizerConfig()
+    data: DataConfig = DataConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    training: TrainingConfig = TrainingConfig()
+    search: SearchConfig = SearchConfig()
+    seed: int = 0
+
+    def __post_init__(self):
+        parts, multiple = self.training.accumulation_steps, self.data.batching.row_multiple
+        if multiple % parts:
+            raise ValueError(
+                f"training.accumulation_steps: {parts} does not divide data.batching.row_multiple {multiple}, so "
+                "batches could not be cut into so many parts"
+            )
+        if self.model.positions == "learned" and self.data.batching.row_length > self.model.max_positions:
+            raise ValueError(
+                f"model.max_positions: {self.model.max_positions} are fewer than data.batching.row_length "
+                f"{self.data.batching.row_length}"
+            )
+
+
+def read(path: pathlib.Path) -> RunConfig:
+    """Runs a config file, and returns what its `get_config()` returns.
+
+    Raises:
+        UserError: there is no such file, or it does not return a RunConfig.
+    """
+    if not path.is_file():
+        there = {other.name: other for other in path.parent.glob("*.py")} if path.parent.is_dir() else {}
+        raise UserError(f"{path}: no such config file{nearest(path.name, there)}; see the folder configs/")
+    try:
+        config = runpy.run_path(str(path))["get_config"]()
+    except KeyError:
+        raise UserError(f"{path}: has no function get_config(); write one that returns a mt.config.RunConfig") from None
+    except UserError:
+        raise
+    except Exception as error:  # whatever a user's own Python may raise
+        raise UserError(f"{path}: {type(error).__name__}: {error}; mend the config file") from None
+    if not isinstance(config, RunConfig):
+        raise UserError(f"{path}: get_config() returned {type(config).__name__}; it must return a mt.config.RunConfig")
+    return config
+
+
+def describe(config: RunConfig, tokenizer_sha256: str) -> dict[str, Any]:
+    """What a run's config.json holds."""
+    return {"format": 1, "run": to_json(config), "tokenizer_sha256": tokenizer_sha256}
+
+
+def check_same(run: pathlib.Path, old: dict[str, Any], config: RunConfig) -> None:
+    """Whether a run may go on with a config.
+
+    Args:
+        run: its folder.
+        old: its config.json's "run".
+        config: what it is asked to go on with.
+
+    Raises:
+        UserError: a field contradicts the run's.
+    """
+    before, now = flatten(old), flatten(to_json(config))
+    changeable: tuple[str, ...] = _CHANGEABLE
+    if config.optimizer.schedule in ("inverse_sqrt", "constant"):
+        changeable += ("training.steps",)
+    different = [
+        f"{name} is {before.get(name)!r} there and {now.get(name)!r} here"
+        for name in sorted(before.keys() | now.keys())
+        if before.get(name) != now.get(name) and not name.startswith(changeable)
+    ]
+    if different:
+        raise UserError(
+            f"{run} was trained with another config: {'; '.join(different)}. Give the same config to go on with it, "
+            "or another --workdir to begin anew"
+        )

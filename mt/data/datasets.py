@@ -1,0 +1,224 @@
+"""Where sentence pairs come from: TensorFlow Datasets by name, or text files as people have them."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from mt.data import text
+from mt.data.tensorflow import import_tensorflow_datasets
+from mt.errors import UserError, nearest
+
+# What people call the three splits, the usual name first.
+SPLIT_NAMES = {
+    "train": ("train",),
+    "dev": ("dev", "validation", "valid", "val"),
+    "test": ("test",),
+}
+_TFDS_NAME = re.compile(r"[\w.:-]+(/[\w.:-]+)*")
+
+
+@dataclasses.dataclass(frozen=True)
+class Languages:
+    """The direction of translation, as codes that files and datasets use ("en", "fr")."""
+
+    source: str
+    target: str
+
+
+def read_pairs(corpus: str, split: str, languages: Languages) -> Iterator[tuple[str, str]]:
+    """The pairs of one split of a corpus, in its order.
+
+    Args:
+        corpus: one of
+            a folder that has SPLIT.SOURCE and SPLIT.TARGET (say train.en and train.fr),
+            a file of tab-separated pairs, source first (.tsv),
+            two aligned files with a comma between them, source first,
+            the name of a TFDS dataset ("wmt14_translate/fr-en").
+            Files may be compressed (.gz, .xz). "[NAME]" at the end takes that split in place of `split`
+            ("multi30k[test_2016_flickr]", "wmt14_translate/fr-en[train[:1%]]").
+        split: "train", "dev" or "test".
+        languages: from what into what.
+
+    Raises:
+        UserError: the corpus or the split does not exist, or cannot be read.
+    """
+    return _open(corpus, split, languages).pairs()
+
+
+def fingerprint(corpus: str, split: str, languages: Languages) -> Any:
+    """What `read_pairs` would read, as a JSON value that differs whenever the pairs may."""
+    return _open(corpus, split, languages).fingerprint()
+
+
+def has_splits(corpus: str) -> bool:
+    """Whether the corpus has a train, dev and test part, as folders and TFDS datasets do and single files do not."""
+    name = corpus.partition("[")[0]
+    return pathlib.Path(name).expanduser().is_dir() or not ("," in name or _is_table(name))
+
+
+def _is_table(name: str) -> bool:
+    return bool(re.search(r"\.(tsv|txt|tab)(\.gz|\.xz)?$", name)) or pathlib.Path(name).expanduser().is_file()
+
+
+def _open(corpus: str, split: str, languages: Languages) -> "_TwoFiles | _Table | _Tfds":
+    name, bracket, chosen = corpus.partition("[")
+    if bracket and not chosen.endswith("]"):
+        raise UserError(f"corpus {corpus!r}: the bracket of the split is not closed; write {corpus + ']'!r}")
+    names = (chosen[:-1],) if bracket else SPLIT_NAMES[split]
+    path = pathlib.Path(name).expanduser()
+    if path.is_dir():
+        return _folder(path, names, languages)
+    if "," in name:
+        parts = name.split(",")
+        if len(parts) != 2:
+            raise UserError(f"corpus {corpus!r}: {len(parts)} files; give two with a comma between, source first")
+        _refuse_other_split(corpus, bracket)
+        return _TwoFiles(*(_existing(pathlib.Path(part).expanduser()) for part in parts))
+    if _is_table(name):
+        _refuse_other_split(corpus, bracket)
+        return _Table(_existing(path))
+    if not _TFDS_NAME.fullmatch(name) or name.startswith((".", "/", "~")):
+        raise UserError(f"corpus {corpus!r}: no such file or folder; check the path")
+    return _Tfds(name, names, languages)
+
+
+def _refuse_other_split(corpus: str, bracket: str) -> None:
+    if bracket:
+        raise UserError(f"corpus {corpus!r}: a file has no splits; leave out the bracket, or name another file")
+
+
+def _existing(path: pathlib.Path) -> pathlib.Path:
+    found = text.find(path)
+    if found is None:
+        raise UserError(f"{path}: no such file (nor with .gz or .xz at its end); check the path")
+    return found
+
+
+def _folder(folder: pathlib.Path, splits: Sequence[str], languages: Languages) -> "_TwoFiles":
+    for split in splits:
+        sides = [text.find(folder / f"{split}.{language}") for language in dataclasses.astuple(languages)]
+        if all(sides):
+            return _TwoFiles(*sides)  # type: ignore[arg-type]
+        for side, other in ((0, 1), (1, 0)):
+            if sides[side] and not sides[other]:
+                partner = folder / f"{split}.{dataclasses.astuple(languages)[other]}"
+                raise UserError(f"{sides[side]} has no partner {partner}; add it, or set the languages")
+    there = sorted(entry.name for entry in folder.iterdir())[:8]
+    wanted = " or ".join(f"{split}.{languages.source}" for split in splits)
+    raise UserError(f"{folder}: no {wanted} with its .{languages.target} (found: {', '.join(there) or 'nothing'})")
+
+
+def _stamp(path: pathlib.Path) -> list[Any]:
+    status = path.stat()
+    return [str(path.resolve()), status.st_size, status.st_mtime_ns]
+
+
+@dataclasses.dataclass(frozen=True)
+class _TwoFiles:
+    source: pathlib.Path
+    target: pathlib.Path
+
+    def pairs(self) -> Iterator[tuple[str, str]]:
+        sides = text.read_lines(self.source), text.read_lines(self.target)
+        count = 0
+        for source in sides[0]:
+            target = next(sides[1], None)
+            if target is None:
+                raise self._unequal(count + 1 + sum(1 for _ in sides[0]), count)
+            yield source, target
+            count += 1
+        surplus = sum(1 for _ in sides[1])
+        if surplus:
+            raise self._unequal(count, count + surplus)
+
+    def _unequal(self, source_count: int, target_count: int) -> UserError:
+        return UserError(
+            f"{self.source} has {source_count} lines and {self.target} has {target_count}: "
+            "they are not aligned; make line N of one the translation of line N of the other"
+        )
+
+    def fingerprint(self) -> Any:
+        return ["two files", _stamp(self.source), _stamp(self.target)]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Table:
+    path: pathlib.Path
+
+    def pairs(self) -> Iterator[tuple[str, str]]:
+        for number, line in enumerate(text.read_lines(self.path), 1):
+            columns = line.split("\t")
+            if len(columns) < 2:
+                raise UserError(f"{self.path}, line {number}: no tab; a line is source, tab, target")
+            yield columns[0], columns[1]
+
+    def fingerprint(self) -> Any:
+        return ["table", _stamp(self.path)]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Tfds:
+    name: str
+    splits: Sequence[str]
+    languages: Languages
+
+    def _builder(self):
+        tfds = import_tensorflow_datasets()
+        try:
+            builder = tfds.builder(self.name)
+        except tfds.core.DatasetNotFoundError:
+            hint = nearest(self.name, tfds.list_builders())
+            raise UserError(
+                f"corpus {self.name!r}: no file or folder of that name, and no TFDS dataset{hint}; see "
+                "https://www.tensorflow.org/datasets/catalog/overview#translate"
+            ) from None
+        except ValueError as error:
+            configs = getattr(tfds.builder_cls(self.name.split("/")[0]), "builder_configs", {})
+            hint = nearest(self.name.partition("/")[2], configs)
+            raise UserError(f"corpus {self.name!r}: {str(error).splitlines()[0]}{hint}") from None
+        found = list(getattr(builder.info.features, "keys", tuple)())
+        for language in dataclasses.astuple(self.languages):
+            if language not in found:
+                raise UserError(f"corpus {self.name!r} has no language {language!r}; it has {', '.join(found)}")
+        return builder
+
+    def _prepared(self):
+        tfds, builder = import_tensorflow_datasets(), self._builder()
+        if not sys.stderr.isatty():
+            tfds.disable_progress_bar()
+        try:
+            with contextlib.redirect_stdout(sys.stderr):  # standard output is for results
+                builder.download_and_prepare()
+        except Exception as error:  # whatever a download may raise: connection, checksum, manual files, disk
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(
+                f"corpus {self.name!r} is not on this machine and could not be downloaded "
+                f"({type(error).__name__}: {reason}); check the network, or put it into "
+                f"{os.environ.get('TFDS_DATA_DIR', '~/tensorflow_datasets')} from another machine"
+            ) from None
+        return builder
+
+    def _split(self, builder) -> str:
+        for split in self.splits:
+            if split.partition("[")[0] in builder.info.splits:
+                return split
+        raise UserError(
+            f"corpus {self.name!r} has no split {' or '.join(self.splits)}; it has {', '.join(builder.info.splits)}"
+        )
+
+    def pairs(self) -> Iterator[tuple[str, str]]:
+        tfds, builder = import_tensorflow_datasets(), self._prepared()
+        # Features are taken by name: TFDS's own order is the pair's, not the direction that is wanted.
+        dataset = builder.as_dataset(split=self._split(builder), shuffle_files=False).batch(1024)
+        for batch in tfds.as_numpy(dataset):
+            for source, target in zip(batch[self.languages.source], batch[self.languages.target]):
+                yield source.decode(), target.decode()
+
+    def fingerprint(self) -> Any:
+        builder = self._prepared()
+        return ["tfds", builder.info.full_name, str(builder.data_dir), self._split(builder)]

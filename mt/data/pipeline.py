@@ -1,0 +1,245 @@
+"""The tf.data pipeline from tokenised corpora to batches. Its position is a small value, its order a pure function."""
+
+import dataclasses
+import functools
+import pathlib
+import sys
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from mt.data.batching import (
+    BatchingConfig,
+    Plan,
+    Shape,
+    assemble,
+    fit_buckets,
+    plan_buckets,
+    plan_packing,
+)
+from mt.data.datasets import Languages, has_splits
+from mt.data.mixture import Mixture
+from mt.data.tensorflow import import_tensorflow
+from mt.data.tokenized import FilterConfig, TokenizedCorpus, default_cache, tokenized_corpus
+from mt.data.tokenizer import Tokenizer
+from mt.errors import UserError
+
+# Pairs that are planned together, and the fewest batches that make: the last batch of each shape in a window may be
+# partly empty, so a window must hold many.
+_WINDOW_PAIRS = 1 << 18
+_WINDOW_BATCHES = 200
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """What is trained and evaluated on.
+
+    Attributes:
+        source_language: code of the language that is translated, as files and datasets name it.
+        target_language: code of the language that it is translated into.
+        train: corpora to train on. Each is a folder with train.SOURCE and train.TARGET, a .tsv file, two files with a
+            comma between them, or a TFDS name; .gz and .xz too; [SPLIT] at its end takes another split than its own.
+        train_weights: how many times an epoch each corpus is seen, 1 if left out.
+        dev: corpus to choose the best checkpoint by; empty is the first training corpus' own dev split.
+        test: corpus to report on; empty is the first training corpus' own test split.
+        filter: which training pairs are left out.
+        batching: how pairs become batches.
+        cache: folder of tokenised corpora; empty is $MT_CACHE or ~/.cache/mt.
+    """
+
+    source_language: str = "en"
+    target_language: str = "fr"
+    train: tuple[str, ...] = ("tatoeba_en_fr",)
+    train_weights: tuple[float, ...] = ()
+    dev: str = ""
+    test: str = ""
+    filter: FilterConfig = FilterConfig()
+    batching: BatchingConfig = BatchingConfig()
+    cache: str = ""
+
+    def __post_init__(self):
+        if not self.train:
+            raise ValueError("data.train: no corpus; name at least one")
+        if self.train_weights and len(self.train_weights) != len(self.train):
+            raise ValueError(
+                f"data.train_weights: {len(self.train_weights)} weights for {len(self.train)} corpora in data.train"
+            )
+        if any(weight <= 0 for weight in self.train_weights):
+            raise ValueError("data.train_weights: every weight must be positive; leave out a corpus to weigh it 0")
+        if self.source_language == self.target_language:
+            raise ValueError(f"data.target_language: {self.target_language!r} is the source language too")
+        if self.filter.max_length > self.batching.row_length:
+            raise ValueError(
+                f"data.filter.max_length: {self.filter.max_length} tokens do not fit data.batching.row_length "
+                f"{self.batching.row_length}"
+            )
+
+    @property
+    def languages(self) -> Languages:
+        """The direction."""
+        return Languages(self.source_language, self.target_language)
+
+    @property
+    def cache_folder(self) -> pathlib.Path:
+        """Where tokenised corpora are kept."""
+        return pathlib.Path(self.cache).expanduser() if self.cache else default_cache()
+
+    def corpus(self, split: str) -> str:
+        """The corpus of "dev" or "test".
+
+        Raises:
+            UserError: none is named, and the first training corpus has no such part.
+        """
+        named = getattr(self, split)
+        if not named and not has_splits(self.train[0]):
+            raise UserError(f"data.{split}: name a corpus for it; {self.train[0]} has no {split} part of its own")
+        return named or self.train[0].partition("[")[0]
+
+
+class Position(NamedTuple):
+    """Where in the training data a run stands: the next batch's epoch, window of the epoch, and place in the window."""
+
+    epoch: int = 0
+    window: int = 0
+    batch: int = 0
+
+
+class TrainingData:
+    """The training batches of a run, from any position on."""
+
+    def __init__(self, config: DataConfig, tokenizer: Tokenizer, seed: int, shares: int = 1, share: int = 0):
+        """Args:
+        config: what and how.
+        tokenizer: of the run.
+        seed: of the order.
+        shares: how many hosts share each batch.
+        share: which of them this one is.
+        """
+        batching = config.batching
+        filters = config.filter
+        if not filters.max_length:
+            filters = dataclasses.replace(filters, max_length=batching.row_length)
+        self.corpora = [
+            tokenized_corpus(corpus, "train", config.languages, tokenizer, filters, config.cache_folder, _progress)
+            for corpus in config.train
+        ]
+        self.names = config.train
+        weights = config.train_weights or (1.0,) * len(self.corpora)
+        self._mixture = Mixture(tuple(len(corpus) for corpus in self.corpora), weights, seed)
+        self._batching, self._seed, self._part = batching, seed, (share, shares)
+        if batching.kind == "packing":
+            self.shapes = [Shape(batching.rows(batching.row_length), batching.row_length, batching.row_length)]
+        else:
+            sample = [_some_lengths(corpus) for corpus in self.corpora]
+            source_lengths, target_lengths = np.concatenate(sample, axis=1)
+            self.shapes = fit_buckets(source_lengths, target_lengths, batching)
+        for shape in self.shapes:
+            if shape.rows % shares:
+                raise UserError(f"data.batching: {shape.rows} rows a batch cannot be shared by {shares} hosts")
+        # The corpora's own mean, so that the window depends on nothing but the config and the data.
+        mean = max(1.0, float(np.mean([np.mean(_some_lengths(corpus)[1]) for corpus in self.corpora])))
+        self._window = max(_WINDOW_PAIRS, int(_WINDOW_BATCHES * batching.batch_tokens / mean))
+        self._planned = functools.lru_cache(maxsize=2)(self._plan)
+
+    def report(self) -> Iterator[str]:
+        """Lines that say what was read, what was left out and why, and which shapes there are."""
+        for name, corpus in zip(self.names, self.corpora):
+            dropped = ", ".join(f"{count:,} {reason}" for reason, count in corpus.counts.items() if reason != "read")
+            yield f"{name}: {len(corpus):,} of {corpus.counts['read']:,} pairs kept; left out: {dropped}"
+        written = ", ".join(f"{rows} x {source}+{target}" for rows, source, target in self.shapes)
+        yield (
+            f"batches: {self._batching.kind}, rows x source+target: {written}; "
+            f"{self.fill():.1%} of target positions are tokens"
+        )
+
+    def fill(self) -> float:
+        """The share of target positions in the first window's batches that are no padding."""
+        corpus, index, plan = self._planned(0, 0)
+        tokens = sum(
+            int(each.target.lengths[index[corpus == number]].sum()) for number, each in enumerate(self.corpora)
+        )
+        return tokens / sum(shape.rows * shape.target_length for shape in plan.shapes)
+
+    def _windows(self) -> int:
+        return -(-len(self._mixture) // self._window)
+
+    def _plan(self, epoch: int, window: int) -> tuple[np.ndarray, np.ndarray, Plan]:
+        start = window * self._window
+        corpus, index = self._mixture.pairs(epoch, start, min(start + self._window, len(self._mixture)))
+        lengths = np.empty((2, len(corpus)), np.int64)
+        for number, each in enumerate(self.corpora):
+            own = corpus == number
+            lengths[0, own] = each.source.lengths[index[own]]
+            lengths[1, own] = each.target.lengths[index[own]]
+        seed = int(np.random.SeedSequence([self._seed, 2, epoch, window]).generate_state(1)[0])
+        if self._batching.kind == "packing":
+            return corpus, index, plan_packing(lengths[0], lengths[1], self.shapes[0], seed)
+        return corpus, index, plan_buckets(lengths[0], lengths[1], self.shapes, seed)
+
+    def _positions(self, position: Position) -> Iterator[Position]:
+        epoch, window, batch = position
+        while True:
+            while window < self._windows():
+                for number in range(batch, len(self._planned(epoch, window)[2].shapes)):
+                    yield Position(epoch, window, number)
+                window, batch = window + 1, 0
+            epoch, window = epoch + 1, 0
+
+    def load(self, position: Position) -> dict[str, np.ndarray]:
+        """This host's share of the batch at a position; see `batching.assemble`."""
+        corpus, index, plan = self._planned(position.epoch, position.window)
+        return assemble(self.corpora, corpus, index, plan, position.batch, self._part)
+
+    def batches(self, position: Position) -> Iterator[tuple[Position, dict[str, np.ndarray]]]:
+        """Endless batches from a position on, made ahead of time in the background.
+
+        Returns:
+            Of each batch: the position after it, and its arrays.
+        """
+        tf = import_tensorflow()
+        names = [f"{side}_{field}" for side in ("source", "target") for field in ("tokens", "positions", "segments")]
+        names.append("target_inputs")
+
+        def positions():
+            ahead = self._positions(position)
+            current = next(ahead)
+            for following in ahead:
+                yield np.array([current, following], np.int64)
+                current = following
+
+        def make(places):
+            def load(places):
+                batch = self.load(Position(*places[0].tolist()))
+                return [batch[name] for name in names]
+
+            arrays = tf.numpy_function(load, [places], [tf.int32] * len(names))
+            return places[1], *arrays
+
+        dataset = tf.data.Dataset.from_generator(positions, output_signature=tf.TensorSpec((2, 3), tf.int64))
+        dataset = dataset.map(make, num_parallel_calls=2, deterministic=True).prefetch(8)
+        for after, *arrays in dataset.as_numpy_iterator():
+            yield Position(*after.tolist()), dict(zip(names, arrays))
+
+
+def evaluation_batches(
+    corpus: TokenizedCorpus, batching: BatchingConfig, shapes: list[Shape], part: tuple[int, int]
+) -> Iterator[dict[str, np.ndarray]]:
+    """Every pair of a corpus once, packed, or bucketed, into the shapes that training has compiled already."""
+    lengths = np.asarray(corpus.source.lengths), np.asarray(corpus.target.lengths)
+    plan = plan_packing(*lengths, shapes[0], 0) if batching.kind == "packing" else plan_buckets(*lengths, shapes, 0)
+    which = np.zeros(len(corpus), np.int64)
+    for batch in range(len(plan.shapes)):
+        yield assemble([corpus], which, np.arange(len(corpus)), plan, batch, part)
+
+
+def _some_lengths(corpus: TokenizedCorpus) -> np.ndarray:
+    """Source and target lengths of about 100,000 pairs spread evenly over the corpus, [2, pairs]."""
+    stride = max(1, len(corpus) // 100_000)
+    return np.stack([corpus.source.lengths[::stride], corpus.target.lengths[::stride]])
+
+
+def _progress(pairs):
+    from tqdm import tqdm
+
+    return tqdm(pairs, desc="tokenising", unit=" pairs", unit_scale=True, mininterval=1, file=sys.stderr)

@@ -1,0 +1,25 @@
+"""TensorFlow as this package uses it: for its data pipelines and event files, quietly, and never on an accelerator."""
+
+import os
+from typing import Any
+
+
+def import_tensorflow() -> Any:
+    """The module, imported only when it is needed: that takes seconds."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import tensorflow as tf
+
+    tf.config.set_visible_devices([], "GPU")
+    return tf
+
+
+def import_tensorflow_datasets() -> Any:
+    """The module, with the corpora that this package brings registered."""
+    import_tensorflow()
+    import tensorflow_datasets as tfds
+
+    import mt.data.corpora.tatoeba_en_fr  # noqa: F401
+
+    # Without this, TFDS asks a bucket on the network about every dataset, even about a local one.
+    tfds.core.utils.gcs_utils._is_gcs_disabled = True
+    return tfds

@@ -1,0 +1,191 @@
+"""A corpus as token ids on disk: filtered, memory-mapped, and kept under a hash of all that made it."""
+
+import dataclasses
+import hashlib
+import itertools
+import json
+import os
+import pathlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
+
+import numpy as np
+
+from mt.data.datasets import Languages, fingerprint, read_pairs
+from mt.data.tokenizer import Tokenizer
+from mt.errors import UserError
+from mt.files import atomic_folder, write_json
+
+_FORMAT = 1
+_CHUNK = 8192
+_NAMES = ("source", "target")
+T = TypeVar("T")
+Pairs: TypeAlias = Iterable[tuple[str, str]]
+
+
+@dataclasses.dataclass(frozen=True)
+class FilterConfig:
+    """Which training pairs are left out. How many, and for which reason, is printed; what is kept is kept whole.
+
+    Attributes:
+        max_length: the most tokens either side may have, its end-of-sentence included; 0 is as many as fit a batch row.
+        max_ratio: the most tokens one side may have for each token of the other, ends included.
+        duplicates: whether a pair that has stood before, letter for letter, is left out.
+    """
+
+    max_length: int = 0
+    max_ratio: float = 4.0
+    duplicates: Literal["drop", "keep"] = "drop"
+
+    def __post_init__(self):
+        if self.max_length < 0:
+            raise ValueError(f"data.filter.max_length: {self.max_length} is negative; 0 means as many as fit")
+        if self.max_ratio < 1:
+            raise ValueError(f"data.filter.max_ratio: {self.max_ratio} is below 1, which no pair can meet")
+
+
+class Side(NamedTuple):
+    """One language of a corpus.
+
+    Attributes:
+        tokens: the ids of all sentences, one after the other, each ended by eos; uint16 or int32.
+        starts: int64 [pairs], where each sentence begins.
+        lengths: int32 [pairs], its tokens, eos included.
+    """
+
+    tokens: np.ndarray
+    starts: np.ndarray
+    lengths: np.ndarray
+
+
+class TokenizedCorpus(NamedTuple):
+    """Aligned sentences as ids, with the counts of what was read and left out."""
+
+    source: Side
+    target: Side
+    counts: dict[str, int]
+
+    def __len__(self) -> int:  # type: ignore[override]
+        return len(self.source.starts)
+
+
+def default_cache() -> pathlib.Path:
+    """$MT_CACHE, or `mt` in the user's cache folder."""
+    if "MT_CACHE" in os.environ:
+        return pathlib.Path(os.environ["MT_CACHE"])
+    return pathlib.Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "mt"
+
+
+def tokenized_corpus(
+    corpus: str,
+    split: str,
+    languages: Languages,
+    tokenizer: Tokenizer,
+    filters: FilterConfig | None,
+    cache: pathlib.Path,
+    progress: Callable[[Pairs], Pairs] = lambda pairs: pairs,
+) -> TokenizedCorpus:
+    """Tokenises a corpus, or finds it tokenised.
+
+    Args:
+        corpus: see `datasets.read_pairs`.
+        split: "train", "dev" or "test".
+        languages: the direction.
+        tokenizer: for both sides.
+        filters: what to leave out, with `max_length` resolved; None keeps every pair.
+        cache: folder of tokenised corpora.
+        progress: wraps the pairs as they are read.
+
+    Raises:
+        UserError: the corpus cannot be read, or no pair of it is left.
+    """
+    made_of = {
+        "format": _FORMAT,
+        "corpus": fingerprint(corpus, split, languages),
+        "languages": dataclasses.astuple(languages),
+        "tokenizer": tokenizer.sha256,
+        "filters": filters and dataclasses.asdict(filters),
+    }
+    folder = cache / "tokenized" / hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:24]
+    if not folder.is_dir():
+        with atomic_folder(folder) as temporary:
+            _write(temporary, progress(read_pairs(corpus, split, languages)), tokenizer, filters)
+            write_json(temporary / "made_of.json", made_of)
+    found = _read(folder)
+    if not len(found):
+        reasons = ", ".join(f"{count} {reason}" for reason, count in found.counts.items())
+        raise UserError(f"corpus {corpus!r} has no {split} pair to use ({reasons}); check the files and the filters")
+    return found
+
+
+def _write(folder: pathlib.Path, pairs: Pairs, tokenizer: Tokenizer, filters: FilterConfig | None) -> None:
+    counts = {"read": 0, "empty": 0, "too long": 0, "badly proportioned": 0, "duplicate": 0}
+    dtype = np.uint16 if len(tokenizer) <= 1 << 16 else np.int32
+    hashes: list[np.ndarray] = []
+    starts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    lengths: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    written = [0, 0]
+    files = [open(folder / f"{name}.tokens", "wb") for name in _NAMES]
+    for chunk in _chunks(pairs):
+        counts["read"] += len(chunk)
+        tokens = [tokenizer.encode(texts) for texts in zip(*chunk)]
+        sizes = np.array([[len(ids) for ids in side] for side in tokens], np.int32)  # [2, chunk]
+        kept = np.ones(len(chunk), bool)
+        if filters:
+            for reason, drop in (
+                ("empty", sizes.min(0) < 2),
+                ("too long", sizes.max(0) > filters.max_length),
+                ("badly proportioned", sizes.max(0) > filters.max_ratio * sizes.min(0)),
+            ):
+                counts[reason] += int((kept & drop).sum())
+                kept &= ~drop
+            hashes.append(np.array([_hash(*pair) for pair in chunk], np.uint64)[kept])
+        for number, side in enumerate(tokens):
+            own = sizes[number, kept]
+            starts[number].append(written[number] + np.cumsum(own, dtype=np.int64) - own)
+            lengths[number].append(own)
+            chosen = itertools.chain.from_iterable(itertools.compress(side, kept))
+            files[number].write(np.fromiter(chosen, dtype).tobytes())
+            written[number] += int(own.sum())
+    for file in files:
+        file.close()
+    first: np.ndarray | slice = slice(None)
+    if filters and filters.duplicates == "drop" and hashes:
+        every = np.concatenate(hashes)
+        first = np.sort(np.unique(every, return_index=True)[1])
+        counts["duplicate"] = len(every) - len(first)
+    for number, name in enumerate(_NAMES):
+        np.save(folder / f"{name}.starts.npy", np.concatenate(starts[number] or [np.empty(0, np.int64)])[first])
+        np.save(folder / f"{name}.lengths.npy", np.concatenate(lengths[number] or [np.empty(0, np.int32)])[first])
+    write_json(folder / "counts.json", {"counts": counts, "dtype": np.dtype(dtype).name})
+
+
+def _read(folder: pathlib.Path) -> TokenizedCorpus:
+    described: dict[str, Any] = json.loads((folder / "counts.json").read_text())
+    sides = []
+    for name in _NAMES:
+        path = folder / f"{name}.tokens"
+        sides.append(
+            Side(
+                np.memmap(path, described["dtype"], "r") if path.stat().st_size else np.empty(0, described["dtype"]),
+                np.load(folder / f"{name}.starts.npy", mmap_mode="r"),
+                np.load(folder / f"{name}.lengths.npy", mmap_mode="r"),
+            )
+        )
+    return TokenizedCorpus(sides[0], sides[1], described["counts"])
+
+
+def _hash(source: str, target: str) -> int:
+    digest = hashlib.blake2b(f"{source}\n{target}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
+
+
+def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
+    chunk: list[T] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == _CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

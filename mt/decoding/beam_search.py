@@ -1,0 +1,176 @@
+"""Beam search over any model that can start from a source, step by a token and follow its hypotheses."""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mt.decoding.top_k import top_k
+from mt.models.interface import Cache, Params, Searchable
+
+# Ids every model of ours shares with its tokenizer (see data.tokenizer, which decoding must not need to import).
+PAD, BOS, EOS = 0, 1, 2
+_NEVER = -1e9
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchConfig:
+    """How translations are searched for.
+
+    Attributes:
+        beam_size: hypotheses kept a sentence; 1 is greedy search.
+        length_penalty: alpha of GNMT's penalty (Wu et al. 2016, equation 14); 0 compares log-probabilities alone, more
+            favours longer translations.
+        min_length: tokens a translation has at least, its end not counted.
+        max_length_factor: tokens a translation has at most, its end not counted, for each token of the source, ...
+        max_length_offset: ... and in addition.
+    """
+
+    beam_size: int = 4
+    length_penalty: float = 0.6
+    min_length: int = 1
+    max_length_factor: float = 2.0
+    max_length_offset: int = 10
+
+    def __post_init__(self):
+        if self.beam_size < 1:
+            raise ValueError(f"beam_size: {self.beam_size} is not positive")
+        if self.length_penalty < 0:
+            raise ValueError(f"length_penalty: {self.length_penalty} is negative")
+        if self.min_length < 0:
+            raise ValueError(f"min_length: {self.min_length} is negative")
+        if self.max_length_factor < 0 or self.max_length_offset < 0:
+            raise ValueError("max_length_factor and max_length_offset: neither may be negative")
+        if self.max_length_factor == 0 and self.max_length_offset < max(1, self.min_length):
+            raise ValueError("max_length_offset: too small for a translation of min_length")
+
+
+class Hypotheses(NamedTuple):
+    """The best translations of each sentence, best first.
+
+    Attributes:
+        tokens: int32 [batch, beam, max_length], padded with 0; without bos and eos.
+        lengths: int32 [batch, beam], tokens without eos.
+        scores: float32 [batch, beam]: the log-probability over the length penalty. Where a sentence has fewer
+            hypotheses than the beam is wide, the rest score -1e9.
+        log_probs: float32 [batch, beam], in nats, eos included.
+    """
+
+    tokens: jax.Array
+    lengths: jax.Array
+    scores: jax.Array
+    log_probs: jax.Array
+
+
+class _State(NamedTuple):
+    """Between two steps. Live hypotheses have not ended; finished ones are the best of those that have.
+
+    The live tokens are [batch, beam, max_length + 1], bos first.
+    """
+
+    step: jax.Array  # int32 []
+    live_tokens: jax.Array
+    live_log_probs: jax.Array  # float32 [batch, beam]
+    finished: Hypotheses
+    cache: Cache
+
+
+def length_penalty(length: jax.Array, alpha: float) -> jax.Array:
+    """((5 + length) / 6)^alpha, the eos counted in (Wu et al. 2016, equation 14)."""
+    return ((5 + length) / 6) ** alpha
+
+
+def beam_search(
+    model: Searchable,
+    params: Params,
+    source: jax.Array,
+    max_lengths: jax.Array,
+    config: SearchConfig,
+    max_length: int,
+    n_best: int = 1,
+) -> Hypotheses:
+    """The best translations that the beam finds of each sentence, all ended by eos.
+
+    Each step ranks every continuation of every live hypothesis. Those by eos end if they are among the best
+    `beam_size`; the best `beam_size` others live on. A sentence is done when no live hypothesis can win: it can only
+    lose log-probability, and the most that its length can give back is the penalty at the longest length. With a beam
+    of 1 this is greedy search.
+
+    Args:
+        model: what to search.
+        params: its parameters.
+        source: int32 [batch, source_length], with eos, padded with 0.
+        max_lengths: int32 [batch], tokens a translation of each sentence has at most, eos not counted.
+        config: of the search.
+        max_length: the most that any of `max_lengths` may be; static.
+        n_best: how many hypotheses the search must be sure of; static, at most `beam_size`.
+
+    Returns:
+        `beam_size` hypotheses a sentence, of which the first `n_best` can no longer be beaten.
+    """
+    batch, beam = source.shape[0], config.beam_size
+    limit = jnp.minimum(max_lengths, max_length)  # [batch]
+    min_length = jnp.minimum(config.min_length, limit)
+
+    def can_win(state: _State) -> jax.Array:  # [batch]
+        surest = state.finished.scores[:, n_best - 1]
+        bound = state.live_log_probs[:, 0] / length_penalty(limit + 1, config.length_penalty)
+        # Greedy search has nothing to compare with: its first end is its end.
+        return (state.step <= limit) & ((surest <= _NEVER) if beam == 1 else (bound > surest))
+
+    def body(state: _State) -> _State:
+        tokens = jax.lax.dynamic_index_in_dim(state.live_tokens, state.step, axis=2, keepdims=False)  # [batch, beam]
+        logits, cache = model.step(params, tokens, state.cache)  # [batch, beam, vocab]
+        vocab = logits.shape[-1]
+        normalizer = jax.nn.logsumexp(logits, axis=-1)
+        totals = logits + (state.live_log_probs - normalizer)[:, :, None]
+        token = jnp.arange(vocab)
+        allowed = (token != PAD) & (token != BOS) & ((token != EOS) | (state.step >= min_length)[:, None])
+        allowed &= (token == EOS) | (state.step < limit)[:, None]  # [batch, vocab]
+        totals = jnp.where(allowed[:, None], totals, _NEVER)
+
+        best, flat = top_k(totals.reshape(batch, beam * vocab), 2 * beam)  # [batch, 2 * beam]
+        parents, chosen = flat // vocab, flat % vocab
+        is_end = chosen == EOS
+        ends = jnp.where(is_end & (jnp.arange(2 * beam) < beam), best, _NEVER)[:, :beam]
+        finished = _finish(state, ends, parents[:, :beam], config.length_penalty)
+
+        live_log_probs, places = jax.lax.top_k(jnp.where(is_end, _NEVER, best), beam)  # [batch, beam]
+        parents, chosen = (jnp.take_along_axis(x, places, axis=1) for x in (parents, chosen))
+        live_tokens = jnp.take_along_axis(state.live_tokens, parents[:, :, None], axis=1)
+        live_tokens = jax.lax.dynamic_update_slice_in_dim(
+            live_tokens, chosen[:, :, None].astype(jnp.int32), state.step + 1, axis=2
+        )
+        return _State(state.step + 1, live_tokens, live_log_probs, finished, model.reorder(cache, parents))
+
+    start = _State(
+        step=jnp.zeros((), jnp.int32),
+        live_tokens=jnp.full((batch, beam, max_length + 2), PAD, jnp.int32).at[:, :, 0].set(BOS),
+        # All hypotheses begin alike: only the first may found a family.
+        live_log_probs=jnp.full((batch, beam), _NEVER, jnp.float32).at[:, 0].set(0.0),
+        finished=Hypotheses(
+            jnp.full((batch, beam, max_length), PAD, jnp.int32),
+            jnp.zeros((batch, beam), jnp.int32),
+            jnp.full((batch, beam), _NEVER, jnp.float32),
+            jnp.full((batch, beam), _NEVER, jnp.float32),
+        ),
+        cache=model.start(params, source, beam, max_length + 1),
+    )
+    return jax.lax.while_loop(lambda state: jnp.any(can_win(state)), body, start).finished
+
+
+def _finish(state: _State, log_probs: jax.Array, parents: jax.Array, alpha: float) -> Hypotheses:
+    """The best of the hypotheses that had ended and of those that end now, [batch, beam] each."""
+    batch, beam = log_probs.shape
+    now = Hypotheses(
+        tokens=jnp.take_along_axis(state.live_tokens[:, :, 1:-1], parents[:, :, None], axis=1),
+        lengths=jnp.broadcast_to(state.step, (batch, beam)),
+        scores=jnp.where(log_probs > _NEVER, log_probs / length_penalty(state.step + 1, alpha), _NEVER),
+        log_probs=log_probs,
+    )
+    both = jax.tree.map(lambda old, new: jnp.concatenate([old, new], axis=1), state.finished, now)
+    _, places = jax.lax.top_k(both.scores, beam)
+    return jax.tree.map(
+        lambda values: jnp.take_along_axis(values, places.reshape(batch, beam, *[1] * (values.ndim - 2)), axis=1), both
+    )

@@ -1,0 +1,53 @@
+"""Long text into parts that a model can take, and back."""
+
+import re
+from collections.abc import Callable
+
+# Where text may be cut, best first: after a sentence's end, after a clause's, between words.
+_BOUNDARIES = (
+    re.compile(r"(?<=[.!?…。！？])[\"'”’»)\]]*\s+"),
+    re.compile(r"(?<=[,;:—–،、，；：])\s+"),
+    re.compile(r"\s+"),
+)
+
+
+def split_long(text: str, max_length: int, length: Callable[[str], int]) -> list[str]:
+    """Cuts a text into as few pieces as fit, at the best boundaries that there are.
+
+    Args:
+        text: what may be too long.
+        max_length: the most that `length` may be of a piece.
+        length: tokens of a text.
+
+    Returns:
+        The pieces in order; the text itself if it fits. All their characters are the text's, but for the white space
+        at the cuts.
+    """
+    return _split(text, max_length, length, 0)
+
+
+def _split(text: str, max_length: int, length: Callable[[str], int], level: int) -> list[str]:
+    if length(text) <= max_length:
+        return [text]
+    if level < len(_BOUNDARIES):
+        cuts = [0, *(match.end() for match in _BOUNDARIES[level].finditer(text)), len(text)]
+        parts = [text[begin:end] for begin, end in zip(cuts, cuts[1:]) if text[begin:end].strip()]
+        pieces = [piece for part in parts for piece in _split(part.rstrip(), max_length, length, level + 1)]
+    elif len(text) > 1:
+        half = len(text) // 2
+        pieces = [*_split(text[:half], max_length, length, level), *_split(text[half:], max_length, length, level)]
+        return pieces
+    else:
+        return [text]
+    return _join_short(pieces, max_length, length)
+
+
+def _join_short(pieces: list[str], max_length: int, length: Callable[[str], int]) -> list[str]:
+    """Neighbours that fit together become one piece: context helps a translation."""
+    joined = pieces[:1]
+    for piece in pieces[1:]:
+        if length(f"{joined[-1]} {piece}") <= max_length:
+            joined[-1] = f"{joined[-1]} {piece}"
+        else:
+            joined.append(piece)
+    return joined

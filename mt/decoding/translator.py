@@ -1,0 +1,172 @@
+"""Strings in, strings out."""
+
+import dataclasses
+import functools
+import pathlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from mt.data.tokenizer import Tokenizer
+from mt.decoding.beam_search import Hypotheses, SearchConfig, beam_search
+from mt.decoding.splitting import split_long
+from mt.errors import UserError
+
+# Source lengths and numbers of rows that programs are compiled for: each sentence takes the smallest that holds it.
+_LENGTHS = (16, 32, 64, 128, 256, 512, 1024)
+_ROWS = (1, 8, 64)
+_CHUNK = 2048
+
+
+class Translation(NamedTuple):
+    """One way to translate a line.
+
+    Attributes:
+        text: the translation.
+        score: what the search ranks by: `log_prob` over the length penalty, summed over the parts of a line that was
+            too long to translate whole.
+        log_prob: in nats, the end included.
+    """
+
+    text: str
+    score: float
+    log_prob: float
+
+
+class Translator:
+    """A model, its tokenizer and its search. The search's programs are compiled when they are first needed."""
+
+    def __init__(self, model: Any, params: Any, tokenizer: Tokenizer, search: SearchConfig, max_source_length: int):
+        """Args:
+        model: an `interface.Searchable`.
+        params: its parameters, on one device; may be replaced while training goes on.
+        tokenizer: for both sides.
+        search: how to search, unless a call says otherwise.
+        max_source_length: the longest source in tokens, eos included; longer ones are split.
+        """
+        self.params = params
+        self.tokenizer = tokenizer
+        self.search = search
+        self._max_source_length = max_source_length
+        self._lengths = sorted({min(length, max_source_length) for length in (*_LENGTHS, max_source_length)})
+        self._compiled = jax.jit(functools.partial(beam_search, model), static_argnums=(3, 4, 5))
+
+    @classmethod
+    def load(cls, run: str | pathlib.Path, checkpoint: str = "best") -> "Translator":
+        """The translator that a run has trained.
+
+        Args:
+            run: its folder.
+            checkpoint: "best" by dev BLEU, "last", or a step.
+
+        Raises:
+            UserError: it is not a run, has no such checkpoint, or a file of it is damaged.
+        """
+        from mt import trained
+
+        found = trained.load(pathlib.Path(run), checkpoint)
+        return cls(found.model, found.params, found.tokenizer, found.search, found.max_source_length)
+
+    def translate(self, texts: Sequence[str], **search: Any) -> list[str]:
+        """The best translation of each text.
+
+        Args:
+            texts: one translation unit each; an empty or blank one gives "".
+            search: fields of `SearchConfig` to change, say beam_size=1.
+        """
+        return [best.text for best, *_ in self.n_best(texts, 1, **search)]
+
+    def n_best(self, texts: Sequence[str], n: int, **search: Any) -> list[list[Translation]]:
+        """The n best translations of each text, best first; fewer where the search found fewer.
+
+        Raises:
+            UserError: n is more than the beam.
+        """
+        config = dataclasses.replace(self.search, **search)
+        if not 1 <= n <= config.beam_size:
+            raise UserError(f"--n-best {n}: must be between 1 and the beam size, which is {config.beam_size}")
+        parts = [self._split(text) for text in texts]
+        flat = [ids for of_text in parts for ids in of_text]
+        found = iter(self._search(flat, config, n))
+        return [_join([next(found) for _ in of_text]) for of_text in parts]
+
+    def translate_lines(self, lines: Iterable[str], n: int = 1, **search: Any) -> Iterator[list[Translation]]:
+        """As `n_best`, of any number of lines, a chunk at a time."""
+        chunk: list[str] = []
+        for line in lines:
+            chunk.append(line)
+            if len(chunk) == _CHUNK:
+                yield from self.n_best(chunk, n, **search)
+                chunk = []
+        yield from self.n_best(chunk, n, **search)
+
+    def _split(self, text: str) -> list[list[int]]:
+        """The text's parts as ids with eos: none of a blank one, several of one too long."""
+        if not text.strip():
+            return []
+
+        def encode(part: str) -> list[int]:
+            return self.tokenizer.encode([part])[0]
+
+        whole = encode(text)
+        if len(whole) <= self._max_source_length:
+            return [whole] if len(whole) > 1 else []
+        pieces = split_long(text, self._max_source_length, lambda part: len(encode(part)))
+        return [ids for ids in map(encode, pieces) if len(ids) > 1]
+
+    def _search(self, sources: list[list[int]], config: SearchConfig, n: int) -> list[list[Translation]]:
+        """Each source's translations, searched for in batches of like length."""
+        order = sorted(range(len(sources)), key=lambda number: len(sources[number]))
+        results: list[list[Translation]] = [[] for _ in sources]
+        start = 0
+        while start < len(order):
+            length = next(bound for bound in self._lengths if len(sources[order[start]]) <= bound)
+            same = [number for number in order[start : start + _ROWS[-1]] if len(sources[number]) <= length]
+            hypotheses = self._run([sources[number] for number in same], length, config, n)
+            for row, number in enumerate(same):
+                results[number] = self._read(hypotheses, row, n)
+            start += len(same)
+        return results
+
+    def _run(self, sources: list[list[int]], length: int, config: SearchConfig, n: int) -> Hypotheses:
+        rows = next(bound for bound in _ROWS if len(sources) <= bound)
+        tokens = np.zeros((rows, length), np.int32)
+        limits = np.zeros(rows, np.int32)  # rows that only fill the batch end at once
+        for row, ids in enumerate(sources):
+            tokens[row, : len(ids)] = ids
+            limits[row] = max_target_length(len(ids) - 1, config)
+        longest = max_target_length(length - 1, config)
+        return jax.device_get(self._compiled(self.params, tokens, limits, config, longest, n))
+
+    def _read(self, hypotheses: Hypotheses, row: int, n: int) -> list[Translation]:
+        found = []
+        for rank in range(n):
+            tokens = np.asarray(hypotheses.tokens[row, rank, : hypotheses.lengths[row, rank]])
+            if rank and hypotheses.scores[row, rank] <= -1e9:
+                break
+            # A line stays a line, though bytes may spell its end.
+            text = re.sub(r"[\r\n]+", " ", self.tokenizer.decode([tokens.tolist()])[0])
+            found.append(Translation(text, float(hypotheses.scores[row, rank]), float(hypotheses.log_probs[row, rank])))
+        return found
+
+
+def max_target_length(source_length: int, config: SearchConfig) -> int:
+    """The most tokens a translation of so many may have; neither counts eos."""
+    return int(config.max_length_factor * source_length) + config.max_length_offset
+
+
+def _join(parts: list[list[Translation]]) -> list[Translation]:
+    """A line's translations from those of its parts: the k-th best of each, joined."""
+    if not parts:
+        return [Translation("", 0.0, 0.0)]
+    if len(parts) == 1:
+        return parts[0]
+    joined = []
+    for rank in range(min(len(part) for part in parts)):
+        chosen = [part[rank] for part in parts]
+        text = " ".join(each.text for each in chosen)
+        joined.append(Translation(text, sum(each.score for each in chosen), sum(each.log_prob for each in chosen)))
+    return joined

@@ -1,0 +1,144 @@
+"""Encoder and decoder blocks: attention and feed-forward, each in a residual connection with layer normalisation."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from mt.layers.attention import KeysValues, MultiHeadAttention
+from mt.layers.dropout import Dropout
+from mt.layers.feed_forward import FeedForward
+
+
+def layer_norm(name: str | None = None) -> nn.LayerNorm:
+    """Layer normalisation (Ba et al. 2016): statistics in float32 whatever comes in, float32 out."""
+    return nn.LayerNorm(epsilon=1e-6, dtype=jnp.float32, name=name)
+
+
+class Residual(nn.Module):
+    """What a sublayer sees, and how its output joins the stream.
+
+    Post-norm is the paper's LayerNorm(x + Sublayer(x)) (section 3.1); pre-norm is x + Sublayer(LayerNorm(x)), which
+    trains without warm-up (Xiong et al. 2020).
+    """
+
+    dropout: float
+    pre_norm: bool
+
+    def setup(self):
+        self.norm = layer_norm()
+        self.output_dropout = Dropout(self.dropout)
+
+    def enter(self, stream: jax.Array) -> jax.Array:
+        """The sublayer's input."""
+        return self.norm(stream).astype(stream.dtype) if self.pre_norm else stream
+
+    def leave(self, stream: jax.Array, output: jax.Array, deterministic: bool) -> jax.Array:
+        """The stream after the sublayer."""
+        joined = stream + self.output_dropout(output, deterministic)
+        return joined if self.pre_norm else self.norm(joined).astype(stream.dtype)
+
+
+class EncoderBlock(nn.Module):
+    """Self-attention, then feed-forward."""
+
+    num_heads: int
+    model_dim: int
+    ff_dim: int
+    activation: str
+    pre_norm: bool
+    dropout: float
+    attention_dropout: float
+    activation_dropout: float
+    dtype: jnp.dtype
+
+    def setup(self):
+        self.self_attention = MultiHeadAttention(self.num_heads, self.model_dim, self.attention_dropout, self.dtype)
+        self.self_attention_residual = Residual(self.dropout, self.pre_norm)
+        self.feed_forward = FeedForward(
+            self.model_dim, self.ff_dim, self.activation, self.activation_dropout, self.dtype
+        )
+        self.feed_forward_residual = Residual(self.dropout, self.pre_norm)
+
+    def _feed_forward(self, stream: jax.Array, deterministic: bool) -> jax.Array:
+        residual = self.feed_forward_residual
+        return residual.leave(stream, self.feed_forward(residual.enter(stream), deterministic), deterministic)
+
+    def __call__(self, stream: jax.Array, mask: jax.Array, deterministic: bool) -> jax.Array:
+        """[batch, length, model_dim] -> the same."""
+        residual = self.self_attention_residual
+        inputs = residual.enter(stream)
+        stream = residual.leave(stream, self.self_attention(inputs, inputs, mask, deterministic), deterministic)
+        return self._feed_forward(stream, deterministic)
+
+
+class DecoderBlock(EncoderBlock):
+    """Masked self-attention, encoder-decoder attention, then feed-forward."""
+
+    def setup(self):
+        super().setup()
+        self.cross_attention = MultiHeadAttention(self.num_heads, self.model_dim, self.attention_dropout, self.dtype)
+        self.cross_attention_residual = Residual(self.dropout, self.pre_norm)
+
+    def _cross_attention(
+        self, stream: jax.Array, memory: KeysValues, mask: jax.Array, deterministic: bool
+    ) -> jax.Array:
+        residual = self.cross_attention_residual
+        query = self.cross_attention.project_query(residual.enter(stream))
+        return residual.leave(stream, self.cross_attention.attend(query, memory, mask, deterministic), deterministic)
+
+    def __call__(  # type: ignore[override]
+        self, stream: jax.Array, encoded: jax.Array, self_mask: jax.Array, cross_mask: jax.Array, deterministic: bool
+    ) -> jax.Array:
+        """[batch, target_length, model_dim], with `encoded` [batch, source_length, model_dim] -> the former's shape."""
+        residual = self.self_attention_residual
+        inputs = residual.enter(stream)
+        stream = residual.leave(stream, self.self_attention(inputs, inputs, self_mask, deterministic), deterministic)
+        stream = self._cross_attention(stream, self.project_encoded(encoded), cross_mask, deterministic)
+        return self._feed_forward(stream, deterministic)
+
+    def project_encoded(self, encoded: jax.Array) -> KeysValues:
+        """The keys and values of encoder-decoder attention: what a search computes once a sentence."""
+        return self.cross_attention.project_keys_values(encoded)
+
+    def step(
+        self,
+        stream: jax.Array,
+        cache: KeysValues,
+        memory: KeysValues,
+        position: jax.Array,
+        self_mask: jax.Array,
+        cross_mask: jax.Array,
+    ) -> tuple[jax.Array, KeysValues]:
+        """One target position of every hypothesis of every sentence.
+
+        The hypotheses of a sentence stand side by side as if they were a target of length `beam`, and the cached keys
+        of all of them as if they were one memory of length `length * beam`: the mask alone says which of them a
+        hypothesis descends from. So neither this cache nor the encoder's keys are ever copied or moved.
+
+        Args:
+            stream: [batch, beam, model_dim].
+            cache: keys and values so far, [batch, length, beam, heads, head_dim].
+            memory: from `project_encoded`.
+            position: int [], where in the cache this step is written.
+            self_mask: bool [batch, beam, length, beam].
+            cross_mask: bool [batch, 1, 1, source_length].
+
+        Returns:
+            [batch, beam, model_dim], and the cache with this step in it.
+        """
+        residual = self.self_attention_residual
+        inputs = residual.enter(stream)
+        new = self.self_attention.project_keys_values(inputs)
+        cache = KeysValues(
+            *(
+                jax.lax.dynamic_update_slice_in_dim(old, step[:, None].astype(old.dtype), position, axis=1)
+                for old, step in zip(cache, new)
+            )
+        )
+        flat = KeysValues(*(x.reshape(x.shape[0], -1, *x.shape[3:]) for x in cache))  # [batch, length * beam, ...]
+        flat_mask = self_mask.reshape(*self_mask.shape[:2], -1)[:, None]  # [batch, 1, beam, length * beam]
+        query = self.self_attention.project_query(inputs)
+        attended = self.self_attention.attend(query, flat, flat_mask, deterministic=True)
+        stream = residual.leave(stream, attended, deterministic=True)
+        stream = self._cross_attention(stream, memory, cross_mask, deterministic=True)
+        return self._feed_forward(stream, deterministic=True), cache

@@ -1,0 +1,39 @@
+"""Positional encodings: where in the sentence a token stands."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+MAX_WAVELENGTH = 10_000.0
+
+
+def sinusoidal_positions(positions: jax.Array, model_dim: int) -> jax.Array:
+    """Sines in the first half of the channels, cosines in the second ("Attention Is All You Need", section 3.5).
+
+    The paper interleaves them; the order of channels is immaterial to a model that learns its projections, and halves
+    are what Marian and tensor2tensor compute.
+
+    Args:
+        positions: int [...], counted from 0.
+        model_dim: an even number of channels.
+
+    Returns:
+        float32 [..., model_dim].
+    """
+    channels = jnp.arange(model_dim // 2, dtype=jnp.float32)
+    wavelengths = MAX_WAVELENGTH ** (2 * channels / model_dim)
+    angles = positions[..., None].astype(jnp.float32) / wavelengths  # [..., model_dim / 2]
+    return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
+
+
+class LearnedPositions(nn.Module):
+    """A trained vector a position, up to `max_length` of them."""
+
+    max_length: int
+    model_dim: int
+
+    @nn.compact
+    def __call__(self, positions: jax.Array) -> jax.Array:
+        """int [...] -> float32 [..., model_dim]. Positions past the last trained one share its vector."""
+        table = self.param("table", nn.initializers.normal(0.02), (self.max_length, self.model_dim), jnp.float32)
+        return jnp.take(table, jnp.minimum(positions, self.max_length - 1), axis=0)

@@ -1,0 +1,252 @@
+"""The Transformer (Vaswani et al. 2017, "Attention Is All You Need"), an encoder and a decoder."""
+
+import dataclasses
+from typing import Any, Literal, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from mt.layers.attention import KeysValues
+from mt.layers.blocks import DecoderBlock, EncoderBlock, layer_norm
+from mt.layers.dropout import Dropout
+from mt.layers.embedding import Embedding
+from mt.layers.masks import causal_mask, padding_mask, segment_mask
+from mt.layers.positions import LearnedPositions, sinusoidal_positions
+from mt.models.interface import Batch, Params
+
+
+@dataclasses.dataclass(frozen=True)
+class TransformerConfig:
+    """Sizes and options of the Transformer. The defaults are the paper's base model (table 3).
+
+    Attributes:
+        num_layers: blocks in the encoder, and in the decoder unless `decoder_layers` says otherwise.
+        decoder_layers: blocks in the decoder.
+        model_dim: width of the residual stream.
+        ff_dim: width inside the feed-forward network.
+        num_heads: attention heads; must divide `model_dim`.
+        activation: of the feed-forward network.
+        norm: "post" is the paper's; "pre" trains deep models without warm-up.
+        positions: how positions are encoded.
+        max_positions: how many positions are learned (used by "learned" only).
+        tie_embeddings: "all" is one table for source, target and output; "target" ties target and output only.
+        dropout: on embeddings and on each sublayer's output.
+        attention_dropout: on attention weights.
+        activation_dropout: inside the feed-forward network.
+        dtype: of activations; parameters, softmax, normalisation and loss are float32.
+        remat: recompute each block's activations in the backward pass: less memory, about a third more time.
+    """
+
+    num_layers: int = 6
+    decoder_layers: int | None = None
+    model_dim: int = 512
+    ff_dim: int = 2048
+    num_heads: int = 8
+    activation: Literal["relu", "gelu", "swish", "swiglu"] = "relu"
+    norm: Literal["pre", "post"] = "post"
+    positions: Literal["sinusoidal", "learned"] = "sinusoidal"
+    max_positions: int = 1024
+    tie_embeddings: Literal["all", "target", "none"] = "all"
+    dropout: float = 0.1
+    attention_dropout: float = 0.0
+    activation_dropout: float = 0.0
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    remat: bool = False
+
+    def __post_init__(self):
+        if self.model_dim % self.num_heads:
+            raise ValueError(f"model.num_heads: {self.num_heads} does not divide model.model_dim {self.model_dim}")
+        if self.model_dim % 2:
+            raise ValueError(f"model.model_dim: {self.model_dim} is odd; sines and cosines need it even")
+        for field in ("dropout", "attention_dropout", "activation_dropout"):
+            if not 0 <= getattr(self, field) < 1:
+                raise ValueError(f"model.{field}: {getattr(self, field)} is not in [0, 1)")
+
+    def build(self, vocab: int) -> "Transformer":
+        """The model over a vocabulary of that size."""
+        return Transformer(self, vocab)
+
+
+class DecoderCache(NamedTuple):
+    """What the decoder keeps between steps.
+
+    Attributes:
+        position: int [], steps taken.
+        keys_values: a layer, the self-attention's past, [batch, max_length, beam, heads, head_dim].
+        ancestry: bool [batch, beam, max_length, beam]: at [b, i, t, j], hypothesis i had at step t been hypothesis j.
+        encoded: a layer, the encoder's keys and values, [batch, source_length, heads, head_dim].
+        source_mask: bool [batch, 1, 1, source_length].
+    """
+
+    position: jax.Array
+    keys_values: tuple[KeysValues, ...]
+    ancestry: jax.Array
+    encoded: tuple[KeysValues, ...]
+    source_mask: jax.Array
+
+
+class Transformer(nn.Module):
+    """Encoder, decoder and embeddings. All tokens are int32; 0 is padding, in tokens and in segments."""
+
+    config: TransformerConfig
+    vocab: int
+
+    def setup(self):
+        config, dtype = self.config, jnp.dtype(self.config.dtype)
+        self.target_embedding = Embedding(self.vocab, config.model_dim, dtype)
+        if config.tie_embeddings == "all":
+            self.source_embedding = self.target_embedding
+        else:
+            self.source_embedding = Embedding(self.vocab, config.model_dim, dtype)
+        if config.tie_embeddings == "none":
+            self.output_embedding = Embedding(self.vocab, config.model_dim, dtype)
+        else:
+            self.output_embedding = self.target_embedding
+        if config.positions == "learned":
+            self.source_positions = LearnedPositions(config.max_positions, config.model_dim)
+            self.target_positions = LearnedPositions(config.max_positions, config.model_dim)
+        self.embedding_dropout = Dropout(config.dropout)
+        options: dict[str, Any] = dict(
+            num_heads=config.num_heads,
+            model_dim=config.model_dim,
+            ff_dim=config.ff_dim,
+            activation=config.activation,
+            pre_norm=config.norm == "pre",
+            dropout=config.dropout,
+            attention_dropout=config.attention_dropout,
+            activation_dropout=config.activation_dropout,
+            dtype=dtype,
+        )
+        # `deterministic` chooses code, so rematerialisation must not trace it: argument 3 or 5, self being 0.
+        encoder_block = nn.remat(EncoderBlock, static_argnums=(3,)) if config.remat else EncoderBlock
+        decoder_block = nn.remat(DecoderBlock, static_argnums=(5,)) if config.remat else DecoderBlock
+        decoder_layers = config.num_layers if config.decoder_layers is None else config.decoder_layers
+        self.encoder_layers = [encoder_block(**options) for _ in range(config.num_layers)]
+        self.decoder_layers = [decoder_block(**options) for _ in range(decoder_layers)]
+        if config.norm == "pre":
+            self.encoder_norm = layer_norm()
+            self.decoder_norm = layer_norm()
+
+    def _embed(self, side: str, tokens: jax.Array, positions: jax.Array) -> jax.Array:
+        embedded = getattr(self, f"{side}_embedding")(tokens)
+        if self.config.positions == "learned":
+            encoded = getattr(self, f"{side}_positions")(positions)
+        else:
+            encoded = sinusoidal_positions(positions, self.config.model_dim)
+        return embedded + encoded.astype(embedded.dtype)
+
+    def encode(
+        self, source: jax.Array, positions: jax.Array, segments: jax.Array, deterministic: bool = True
+    ) -> jax.Array:
+        """The source as the decoder sees it.
+
+        Args:
+            source: int [batch, source_length].
+            positions: int [batch, source_length], counted from 0 in each sentence.
+            segments: int [batch, source_length], which sentence of its row a token belongs to, from 1.
+            deterministic: without dropout.
+
+        Returns:
+            [batch, source_length, model_dim].
+        """
+        stream = self.embedding_dropout(self._embed("source", source, positions), deterministic)
+        mask = segment_mask(segments, segments)
+        for layer in self.encoder_layers:
+            stream = layer(stream, mask, deterministic)
+        return self.encoder_norm(stream).astype(stream.dtype) if self.config.norm == "pre" else stream
+
+    def decode(
+        self,
+        encoded: jax.Array,
+        source_segments: jax.Array,
+        target_inputs: jax.Array,
+        positions: jax.Array,
+        segments: jax.Array,
+        deterministic: bool = True,
+    ) -> jax.Array:
+        """All target positions at once, each seeing only those before it in its own sentence.
+
+        Args:
+            encoded: [batch, source_length, model_dim], from `encode`.
+            source_segments: int [batch, source_length].
+            target_inputs: int [batch, target_length], the target shifted right by one.
+            positions: int [batch, target_length].
+            segments: int [batch, target_length].
+            deterministic: without dropout.
+
+        Returns:
+            [batch, target_length, model_dim]: `logits` makes predictions of it.
+        """
+        stream = self.embedding_dropout(self._embed("target", target_inputs, positions), deterministic)
+        self_mask = segment_mask(segments, segments) & causal_mask(segments.shape[1])
+        cross_mask = segment_mask(segments, source_segments)
+        for layer in self.decoder_layers:
+            stream = layer(stream, encoded, self_mask, cross_mask, deterministic)
+        return self.decoder_norm(stream).astype(stream.dtype) if self.config.norm == "pre" else stream
+
+    def logits(self, hidden: jax.Array) -> jax.Array:
+        """[..., model_dim] -> float32 [..., vocab]."""
+        return self.output_embedding.logits(hidden)
+
+    def hidden(self, batch: Batch, deterministic: bool = True) -> jax.Array:
+        """A training batch's last hidden states, [batch, target_length, model_dim]; keys: see `batching.assemble`."""
+        encoded = self.encode(
+            batch["source_tokens"], batch["source_positions"], batch["source_segments"], deterministic
+        )
+        return self.decode(
+            encoded,
+            batch["source_segments"],
+            batch["target_inputs"],
+            batch["target_positions"],
+            batch["target_segments"],
+            deterministic,
+        )
+
+    def __call__(self, batch: Batch, deterministic: bool = True) -> jax.Array:
+        """A training batch's logits, float32 [batch, target_length, vocab]."""
+        return self.logits(self.hidden(batch, deterministic))
+
+    def _start(self, source: jax.Array, beam_size: int, max_length: int) -> DecoderCache:
+        batch, source_length = source.shape
+        segments = (source > 0).astype(jnp.int32)
+        positions = jnp.broadcast_to(jnp.arange(source_length), source.shape)
+        encoded = self.encode(source, positions, segments)
+        head_dim = self.config.model_dim // self.config.num_heads
+        empty = jnp.zeros((batch, max_length, beam_size, self.config.num_heads, head_dim), encoded.dtype)
+        return DecoderCache(
+            position=jnp.zeros((), jnp.int32),
+            keys_values=tuple(KeysValues(empty, empty) for _ in self.decoder_layers),
+            ancestry=jnp.zeros((batch, beam_size, max_length, beam_size), bool),
+            encoded=tuple(layer.project_encoded(encoded) for layer in self.decoder_layers),
+            source_mask=padding_mask(segments),
+        )
+
+    def _step(self, tokens: jax.Array, cache: DecoderCache) -> tuple[jax.Array, DecoderCache]:
+        batch, beam = tokens.shape
+        stream = self._embed("target", tokens, jnp.broadcast_to(cache.position, tokens.shape))
+        own_slot = jnp.broadcast_to(jnp.eye(beam, dtype=bool)[None, :, None], (batch, beam, 1, beam))
+        ancestry = jax.lax.dynamic_update_slice_in_dim(cache.ancestry, own_slot, cache.position, axis=2)
+        keys_values = []
+        for layer, past, encoded in zip(self.decoder_layers, cache.keys_values, cache.encoded):
+            stream, past = layer.step(stream, past, encoded, cache.position, ancestry, cache.source_mask)
+            keys_values.append(past)
+        if self.config.norm == "pre":
+            stream = self.decoder_norm(stream)
+        cache = cache._replace(position=cache.position + 1, keys_values=tuple(keys_values), ancestry=ancestry)
+        return self.logits(stream), cache
+
+    def start(self, params: Params, source: jax.Array, beam_size: int, max_length: int) -> DecoderCache:
+        """See `interface.Searchable`."""
+        cache: Any = self.apply({"params": params}, source, beam_size, max_length, method=Transformer._start)
+        return cache
+
+    def step(self, params: Params, tokens: jax.Array, cache: DecoderCache) -> tuple[jax.Array, DecoderCache]:
+        """See `interface.Searchable`."""
+        stepped: Any = self.apply({"params": params}, tokens, cache, method=Transformer._step)
+        return stepped
+
+    def reorder(self, cache: DecoderCache, parents: jax.Array) -> DecoderCache:
+        """See `interface.Searchable`. Only the ancestry moves: the keys and values stay where they are."""
+        ancestry = jnp.take_along_axis(cache.ancestry, parents[:, :, None, None], axis=1)
+        return cache._replace(ancestry=ancestry)

@@ -1,0 +1,146 @@
+"""Devices and hosts: the one place that knows how many there are, and the only `jax.pmap`.
+
+State is replicated and enters and leaves pmap with its plain shapes; batches have a leading axis of devices. A
+pmapped function must reduce over `AXIS` all that it returns: what is not reduced would silently be one device's.
+"""
+
+import os
+import pathlib
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+
+from mt.errors import UserError
+
+AXIS = "devices"
+Tree = TypeVar("Tree")
+
+
+def initialize(coordinator: str = "", num_processes: int = 0, process_id: int = -1) -> None:
+    """Joins the other processes of a run on several hosts, if there are any.
+
+    Args:
+        coordinator: host:port of process 0. Empty is $JAX_COORDINATOR_ADDRESS, and without that a single process,
+            but on a TPU pod or in a Slurm job of several tasks, which JAX recognises by itself.
+        num_processes: how many, or 0 for $JAX_NUM_PROCESSES.
+        process_id: which one this is, from 0, or -1 for $JAX_PROCESS_ID.
+
+    Raises:
+        UserError: only a part of it is said, or the others cannot be reached.
+    """
+    coordinator = coordinator or os.environ.get("JAX_COORDINATOR_ADDRESS", "")
+    try:
+        num_processes = num_processes or int(os.environ.get("JAX_NUM_PROCESSES", 0))
+        process_id = process_id if process_id >= 0 else int(os.environ.get("JAX_PROCESS_ID", -1))
+    except ValueError:
+        raise UserError("JAX_NUM_PROCESSES and JAX_PROCESS_ID: not whole numbers; set them so") from None
+    recognised = len(os.environ.get("TPU_WORKER_HOSTNAMES", "").split(",")) > 1
+    recognised |= int(os.environ.get("SLURM_NTASKS", 1)) > 1 and "SLURM_STEP_NODELIST" in os.environ
+    if not coordinator:
+        if num_processes > 1:
+            raise UserError("--coordinator: several processes need it, as HOST:PORT of process 0")
+        if recognised:
+            jax.distributed.initialize()
+        return
+    if num_processes < 1 or not 0 <= process_id < num_processes:
+        raise UserError(
+            "--coordinator needs --num-processes, and --process-id from 0 to one less (or JAX_NUM_PROCESSES and "
+            "JAX_PROCESS_ID)"
+        )
+    try:
+        jax.distributed.initialize(coordinator, num_processes, process_id)
+    except RuntimeError as error:
+        raise UserError(f"--coordinator {coordinator}: cannot join the other processes ({error})") from None
+
+
+def use_compilation_cache(folder: pathlib.Path) -> None:
+    """Keeps compiled programs on disk, so that the next start need not compile them again."""
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+def is_main() -> bool:
+    """Whether this process is the one that logs."""
+    return jax.process_index() == 0
+
+
+def describe() -> str:
+    """The devices, in a few words."""
+    kind = jax.local_devices()[0].device_kind
+    hosts = f" on {jax.process_count()} hosts" if jax.process_count() > 1 else ""
+    return f"{jax.device_count()} x {kind}{hosts}"
+
+
+def data_parallel(step: Callable[[Any, Any], Any], donate_state: bool = False) -> Callable[[Any, Any], Any]:
+    """Compiles step(state, batch) for all devices, each with its rows of the batch.
+
+    Args:
+        step: a pure function; all that it returns must be reduced over `AXIS`.
+        donate_state: the state's memory is given to the result.
+
+    Returns:
+        A function of a replicated state and a sharded batch. Its results have plain shapes.
+    """
+    return jax.pmap(step, axis_name=AXIS, in_axes=(None, 0), out_axes=None, donate_argnums=(0,) if donate_state else ())
+
+
+def shard(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """This host's rows [rows, ...], as [local devices, rows / local devices, ...]."""
+    devices = jax.local_device_count()
+    return {name: values.reshape(devices, -1, *values.shape[1:]) for name, values in batch.items()}
+
+
+def replicate(tree: Tree) -> Tree:
+    """A copy on every local device, with plain shapes."""
+    mesh = jax.sharding.Mesh(jax.local_devices(), AXIS)
+    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
+
+
+def on_one_device(tree: Tree) -> Tree:
+    """The first local device's copy of a replicated tree, without moving it."""
+    return jax.tree.map(lambda array: array.addressable_data(0), tree)
+
+
+def global_sharding() -> NamedSharding:
+    """Replicated over all devices of all hosts: how checkpoints see the state."""
+    return NamedSharding(jax.sharding.Mesh(jax.devices(), AXIS), PartitionSpec())
+
+
+def to_global(tree: Tree) -> Tree:
+    """A tree that every host holds alike, as arrays that belong to all of them together."""
+    sharding = global_sharding()
+
+    def convert(array: jax.Array) -> jax.Array:
+        copies = [jax.device_put(array.addressable_data(0), device) for device in jax.local_devices()]
+        return jax.make_array_from_single_device_arrays(array.shape, sharding, copies)
+
+    return jax.tree.map(convert, tree)
+
+
+def any_host(flag: bool) -> bool:
+    """Whether the flag is up on any host. All hosts must ask together."""
+    if jax.process_count() == 1:
+        return flag
+    from jax.experimental import multihost_utils
+
+    return bool(np.any(multihost_utils.process_allgather(np.array([flag]))))
+
+
+def from_main(value: float) -> float:
+    """The first host's number, on all hosts. All must ask together."""
+    if jax.process_count() == 1:
+        return value
+    from jax.experimental import multihost_utils
+
+    return float(multihost_utils.broadcast_one_to_all(np.float32(value)))
+
+
+def wait_for_all(reason: str) -> None:
+    """Until every host has come here."""
+    if jax.process_count() > 1:
+        from jax.experimental import multihost_utils
+
+        multihost_utils.sync_global_devices(reason)

@@ -1,0 +1,227 @@
+"""The training loop: handed its parts, it only calls them in turn."""
+
+import collections
+import dataclasses
+import math
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, Protocol
+
+import jax
+from tqdm import tqdm
+
+from mt import parallel
+from mt.checkpoint import Checkpoints, Saved
+from mt.data.pipeline import Position
+from mt.training.train_step import TrainState
+
+# Steps given to the device ahead of the one whose result is awaited: it never idles, and never lags far behind.
+_IN_FLIGHT = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """How long to train, and what to do on the way.
+
+    Attributes:
+        steps: updates of the parameters.
+        label_smoothing: share of the target's probability spread evenly over the vocabulary.
+        accumulation_steps: parts that each device cuts its rows into and computes one after the other, for batches
+            that do not fit its memory; the update is the same.
+        log_every: steps between lines of metrics.
+        evaluate_every: steps between evaluations on the dev set; each saves a checkpoint.
+        dev_sentences: how many dev sentences are translated for BLEU; 0 is all of them.
+        dev_search: "greedy" is quicker, "beam" is what `mt translate` does.
+        keep_last: checkpoints to keep, the newest, beside the best by dev BLEU.
+    """
+
+    steps: int = 100_000
+    label_smoothing: float = 0.1
+    accumulation_steps: int = 1
+    log_every: int = 50
+    evaluate_every: int = 1000
+    dev_sentences: int = 0
+    dev_search: Literal["greedy", "beam"] = "greedy"
+    keep_last: int = 3
+
+    def __post_init__(self):
+        for field in ("steps", "accumulation_steps", "log_every", "evaluate_every", "keep_last"):
+            if getattr(self, field) < 1:
+                raise ValueError(f"training.{field}: {getattr(self, field)} is not positive")
+        if self.dev_sentences < 0:
+            raise ValueError(f"training.dev_sentences: {self.dev_sentences} is negative; 0 means all of them")
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"training.label_smoothing: {self.label_smoothing} is not in [0, 1)")
+
+
+class Writer(Protocol):
+    """Where metrics go."""
+
+    def write(self, step: int, metrics: dict[str, float]) -> None:
+        """Adds named numbers at a step."""
+        ...
+
+
+class Stop:
+    """While it is entered, SIGTERM and Ctrl-C ask the loop to end after its step; a second Ctrl-C ends at once."""
+
+    def __init__(self):
+        self.asked = False
+        self._previous: dict[int, Any] = {}
+
+    def _ask(self, number, frame):
+        if self.asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def __enter__(self) -> "Stop":
+        self._previous = {number: signal.signal(number, self._ask) for number in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def __exit__(self, *exception):
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+
+def train(
+    state: TrainState,
+    step: int,
+    position: Position,
+    train_step: Callable[[TrainState, Any], tuple[TrainState, dict[str, jax.Array]]],
+    batches: Iterator[tuple[Position, dict[str, Any]]],
+    evaluate: Callable[[Any], dict[str, float]],
+    learning_rate: Callable[[int], Any],
+    checkpoints: Checkpoints,
+    writer: Writer | None,
+    config: TrainingConfig,
+) -> tuple[TrainState, int]:
+    """Trains from a step on to the last, or until it is asked to stop; what it leaves is saved.
+
+    Args:
+        state: at `step`.
+        step: updates made already.
+        position: of the data at `step`.
+        train_step: pmapped.
+        batches: sharded, each with the position after it.
+        evaluate: of parameters, metrics of the dev set, "bleu" among them.
+        learning_rate: of a step.
+        checkpoints: of the run.
+        writer: None on all hosts but the first.
+        config: how long, how often.
+
+    Returns:
+        The state, and its step.
+    """
+    pending: collections.deque = collections.deque()  # metrics of steps given to the device
+    meter = _Meter(config, writer, learning_rate)
+    saved_at = step
+    bar = tqdm(
+        total=config.steps,
+        initial=step,
+        unit=" steps",
+        dynamic_ncols=True,
+        disable=writer is None,
+        mininterval=0.5 if sys.stderr.isatty() else 10,
+        file=sys.stderr,
+    )
+
+    def settle(left: int) -> None:
+        while len(pending) > left:
+            number, metrics = pending.popleft()
+            bar.set_postfix_str(meter.add(number, jax.device_get(metrics)), refresh=False)
+            bar.update()
+
+    with Stop() as stop, bar:
+        while step < config.steps:
+            if parallel.any_host(stop.asked) if step % config.log_every == 0 else _alone(stop):
+                break
+            position, batch = next(batches)
+            state, metrics = train_step(state, batch)
+            step += 1
+            pending.append((step, metrics))
+            settle(_IN_FLIGHT)
+            if step % config.evaluate_every == 0 or step == config.steps:
+                settle(0)
+                with meter.paused():
+                    found = evaluate(state.params)
+                    meter.write(step, {f"dev/{name}": value for name, value in found.items()})
+                    bar.write(f"step {step}: dev loss {found['loss']:.3f}, BLEU {found['bleu']:.1f}", file=sys.stderr)
+                    checkpoints.save(step, Saved(state.params, state.optimizer_state, list(position)), found)
+                    saved_at = step
+        settle(0)
+    if saved_at != step:
+        checkpoints.save(step, Saved(state.params, state.optimizer_state, list(position)), None)
+    checkpoints.wait()
+    return state, step
+
+
+def _alone(stop: Stop) -> bool:
+    """Between the steps at which hosts ask each other, only a run on a single host may stop."""
+    return stop.asked and jax.process_count() == 1
+
+
+class _Meter:
+    """Adds up the metrics of steps, writes their averages, and knows the rate."""
+
+    def __init__(self, config: TrainingConfig, writer: Writer | None, learning_rate: Callable[[int], Any]):
+        self._config, self._writer, self._learning_rate = config, writer, learning_rate
+        self._sums: collections.Counter = collections.Counter()
+        self._steps = 0
+        self._clock = time.perf_counter()
+        self._trained_seconds = 0.0
+        self._text = ""
+
+    def add(self, step: int, metrics: dict[str, Any]) -> str:
+        """Counts a step in; a few words on the last average."""
+        self._sums.update({name: float(value) for name, value in metrics.items()})
+        self._steps += 1
+        if step % self._config.log_every == 0 or step == self._config.steps:
+            self._average(step)
+        return self._text
+
+    def _average(self, step: int) -> None:
+        now = time.perf_counter()
+        seconds, self._clock = now - self._clock, now
+        self._trained_seconds += seconds
+        sums, weight = self._sums, self._sums["weight"]
+        rate = weight / seconds
+        nll = sums["nll"] / weight
+        self.write(
+            step,
+            {
+                "train/loss": sums["loss"] / weight,
+                "train/nll": nll,
+                "train/perplexity": math.exp(min(nll, 100)),
+                "train/gradient_norm": sums["gradient_norm"] / self._steps,
+                "train/learning_rate": float(self._learning_rate(step - 1)),
+                "train/target_tokens_per_second": rate,
+                "train/seconds": self._trained_seconds,
+            },
+        )
+        self._text = f"loss {sums['loss'] / weight:.3f}, {rate:,.0f} target tokens/s"
+        self._sums.clear()
+        self._steps = 0
+
+    def write(self, step: int, metrics: dict[str, float]) -> None:
+        if self._writer is not None:
+            self._writer.write(step, metrics)
+
+    def paused(self) -> "_Pause":
+        """A context whose time does not count."""
+        return _Pause(self)
+
+    def skip(self, seconds: float) -> None:
+        self._clock += seconds
+
+
+class _Pause:
+    def __init__(self, meter: _Meter):
+        self._meter = meter
+
+    def __enter__(self):
+        self._begin = time.perf_counter()
+
+    def __exit__(self, *exception):
+        self._meter.skip(time.perf_counter() - self._begin)

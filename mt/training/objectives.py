@@ -1,0 +1,55 @@
+"""What a model is trained for: from a batch to sums that a trainer adds up over devices and divides once."""
+
+import dataclasses
+from typing import Any, Protocol, TypeAlias
+
+import jax
+import jax.numpy as jnp
+
+from mt.models.interface import Batch, Params
+from mt.training.losses import cross_entropy
+
+Sums: TypeAlias = dict[str, jax.Array]
+
+
+class Objective(Protocol):
+    """All that a trainer knows of a model."""
+
+    def loss(self, params: Params, batch: Batch, rng: jax.Array | None) -> Sums:
+        """Sums over a batch, float32 scalars: "loss", what is minimised; "weight", what to divide by; and others.
+
+        Args:
+            params: of the model.
+            batch: of one device.
+            rng: for dropout; None is evaluation.
+        """
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class TranslationObjective:
+    """Cross-entropy of the target's tokens, each given those before it and the source.
+
+    Attributes:
+        model: a Flax module with the methods `hidden` and `logits`.
+        label_smoothing: in [0, 1); evaluation has none.
+    """
+
+    model: Any
+    label_smoothing: float = 0.0
+
+    def loss(self, params: Params, batch: Batch, rng: jax.Array | None) -> Sums:
+        """See `Objective`. "nll" is the loss without smoothing, and "weight" counts target tokens."""
+        deterministic = rng is None
+        hidden = self.model.apply(
+            {"params": params},
+            batch,
+            deterministic,
+            method="hidden",
+            rngs=None if deterministic else {"dropout": rng},
+        )
+        logits = self.model.apply({"params": params}, hidden, method="logits")
+        weights = (batch["target_segments"] > 0).astype(jnp.float32)
+        smoothing = 0.0 if deterministic else self.label_smoothing
+        loss, nll = cross_entropy(logits, batch["target_tokens"], weights, smoothing)
+        return {"loss": loss, "nll": nll, "weight": jnp.sum(weights)}

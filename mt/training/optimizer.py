@@ -1,0 +1,85 @@
+"""Adam, its learning-rate schedules, clipping and weight decay, by optax."""
+
+import dataclasses
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import optax
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerConfig:
+    """Adam (Kingma and Ba 2015) with decoupled weight decay (Loshchilov and Hutter 2019).
+
+    Attributes:
+        learning_rate: the schedule's highest.
+        schedule: after the warm-up: "inverse_sqrt" falls with the square root of the step (the paper's, section 5.3),
+            "linear" and "cosine" fall to zero at the last step, "constant" stays.
+        warmup_steps: steps over which the rate rises linearly from zero.
+        beta1, beta2, epsilon: Adam's; the defaults are the paper's.
+        weight_decay: per step and unit of learning rate, of matrices only; 0 is none.
+        clip_norm: the largest norm of the whole gradient; longer ones are scaled down; 0 is no clipping.
+    """
+
+    learning_rate: float = 7e-4
+    schedule: Literal["inverse_sqrt", "linear", "cosine", "constant"] = "inverse_sqrt"
+    warmup_steps: int = 4000
+    beta1: float = 0.9
+    beta2: float = 0.98
+    epsilon: float = 1e-9
+    weight_decay: float = 0.0
+    clip_norm: float = 0.0
+
+    def __post_init__(self):
+        if self.learning_rate <= 0:
+            raise ValueError(f"optimizer.learning_rate: {self.learning_rate} is not positive")
+        if self.warmup_steps < 0:
+            raise ValueError(f"optimizer.warmup_steps: {self.warmup_steps} is negative")
+        for field in ("beta1", "beta2"):
+            if not 0 <= getattr(self, field) < 1:
+                raise ValueError(f"optimizer.{field}: {getattr(self, field)} is not in [0, 1)")
+        for field in ("epsilon", "weight_decay", "clip_norm"):
+            if getattr(self, field) < 0:
+                raise ValueError(f"optimizer.{field}: {getattr(self, field)} is negative")
+
+
+def schedule(config: OptimizerConfig, steps: int) -> optax.Schedule:
+    """The learning rate of each step, counted from 0.
+
+    Args:
+        config: which schedule.
+        steps: of the whole training, where "linear" and "cosine" reach zero.
+    """
+    peak, warmup = config.learning_rate, config.warmup_steps
+
+    def rate(step: jax.typing.ArrayLike) -> jax.Array:
+        count = jnp.asarray(step, jnp.float32) + 1
+        rising = count / max(warmup, 1)
+        remaining = jnp.clip((steps + 1 - count) / max(steps + 1 - warmup, 1), 0, 1)
+        falling = {
+            "inverse_sqrt": jnp.sqrt(max(warmup, 1) / count),
+            "linear": remaining,
+            "cosine": (1 - jnp.cos(jnp.pi * remaining)) / 2,
+            "constant": jnp.ones(()),
+        }[config.schedule]
+        return peak * jnp.where(count < warmup, rising, falling)
+
+    return rate
+
+
+def build(config: OptimizerConfig, steps: int) -> optax.GradientTransformation:
+    """The optimizer of a training of so many steps."""
+    clip = [optax.clip_by_global_norm(config.clip_norm)] if config.clip_norm else []
+    decay = [optax.add_decayed_weights(config.weight_decay, mask=_matrices)] if config.weight_decay else []
+    return optax.chain(
+        *clip,
+        optax.scale_by_adam(config.beta1, config.beta2, config.epsilon),
+        *decay,
+        optax.scale_by_learning_rate(schedule(config, steps)),
+    )
+
+
+def _matrices(params: Any) -> Any:
+    """Kernels and tables are decayed, biases and the scales of normalisation are not."""
+    return jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key in ("kernel", "table"), params)

@@ -1,0 +1,86 @@
+"""One update of the parameters: a pure function of the state and a batch."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from mt.models.interface import Batch, Params
+from mt.parallel import AXIS
+from mt.training.objectives import Objective, Sums
+
+
+class TrainState(NamedTuple):
+    """All that training changes.
+
+    Attributes:
+        step: int32 [], updates made.
+        params: of the model.
+        optimizer_state: of optax.
+    """
+
+    step: jax.Array
+    params: Params
+    optimizer_state: Any
+
+
+def initial_state(params: Params, optimizer: optax.GradientTransformation) -> TrainState:
+    """Before the first step."""
+    return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params))
+
+
+def make_train_step(
+    objective: Objective, optimizer: optax.GradientTransformation, seed: int, accumulation_steps: int = 1
+) -> Callable[[TrainState, Batch], tuple[TrainState, Sums]]:
+    """The update, to be run by `parallel.data_parallel`.
+
+    Losses and gradients are summed over the batch's parts and over devices, and divided once by the whole batch's
+    weight: how the rows are spread makes no difference.
+
+    Args:
+        objective: what to minimise.
+        optimizer: how.
+        seed: of dropout. Its random bits depend on nothing else but the step, the device and the part.
+        accumulation_steps: parts that a device's rows are cut into, one after the other; must divide them.
+    """
+
+    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Sums]:
+        key = jax.random.fold_in(jax.random.key(seed), state.step)
+        key = jax.random.fold_in(key, jax.lax.axis_index(AXIS))
+
+        def differentiate(number: jax.Array | int, part: Batch) -> tuple[Params, Sums]:
+            def loss(params):
+                sums = objective.loss(params, part, jax.random.fold_in(key, number))
+                return sums["loss"], sums
+
+            return jax.grad(loss, has_aux=True)(state.params)
+
+        if accumulation_steps == 1:
+            gradients, sums = differentiate(0, batch)
+        else:
+            parts = jax.tree.map(lambda rows: rows.reshape(accumulation_steps, -1, *rows.shape[1:]), batch)
+            shapes = jax.eval_shape(differentiate, 0, jax.tree.map(lambda rows: rows[0], parts))
+            (gradients, sums), _ = jax.lax.scan(
+                lambda total, numbered: (jax.tree.map(jnp.add, total, differentiate(*numbered)), None),
+                jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes),
+                (jnp.arange(accumulation_steps), parts),
+            )
+        gradients, sums = jax.lax.psum((gradients, sums), AXIS)
+        gradients = jax.tree.map(lambda gradient: gradient / sums["weight"], gradients)
+        updates, optimizer_state = optimizer.update(gradients, state.optimizer_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        metrics = sums | {"gradient_norm": optax.global_norm(gradients)}
+        return TrainState(state.step + 1, params, optimizer_state), metrics
+
+    return train_step
+
+
+def make_evaluation_step(objective: Objective) -> Callable[[Params, Batch], Sums]:
+    """The objective's sums without dropout, to be run by `parallel.data_parallel`."""
+
+    def evaluation_step(params: Params, batch: Batch) -> Sums:
+        return jax.lax.psum(objective.loss(params, batch, None), AXIS)
+
+    return evaluation_step
