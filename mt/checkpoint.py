@@ -55,7 +55,7 @@ class Checkpoints:
         )
 
     def save(self, step: int, saved: Saved, metrics: dict[str, float] | None) -> None:
-        """Begins to save; training may go on at once. `metrics` are of the dev set, if it was evaluated at this step."""
+        """Begins to save; training may go on at once. `metrics` are of the dev set, if it was evaluated just now."""
         self._manager.save(
             step,
             args=ocp.args.Composite(

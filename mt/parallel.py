@@ -6,7 +6,7 @@ pmapped function must reduce over `AXIS` all that it returns: what is not reduce
 
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import jax
@@ -74,17 +74,21 @@ def describe() -> str:
     return f"{jax.device_count()} x {kind}{hosts}"
 
 
-def data_parallel(step: Callable[[Any, Any], Any], donate_state: bool = False) -> Callable[[Any, Any], Any]:
-    """Compiles step(state, batch) for all devices, each with its rows of the batch.
+def data_parallel(
+    step: Callable[[Any, Any], Any], donate_state: bool = False, devices: Sequence[jax.Device] | None = None
+) -> Callable[[Any, Any], Any]:
+    """Compiles step(state, batch) for several devices, each with its rows of the batch.
 
     Args:
         step: a pure function; all that it returns must be reduced over `AXIS`.
         donate_state: the state's memory is given to the result.
+        devices: which, if not all.
 
     Returns:
         A function of a replicated state and a sharded batch. Its results have plain shapes.
     """
-    return jax.pmap(step, axis_name=AXIS, in_axes=(None, 0), out_axes=None, donate_argnums=(0,) if donate_state else ())
+    donated = (0,) if donate_state else ()
+    return jax.pmap(step, axis_name=AXIS, in_axes=(None, 0), out_axes=None, donate_argnums=donated, devices=devices)
 
 
 def shard(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -71,7 +71,7 @@ def make_train_step(
         gradients = jax.tree.map(lambda gradient: gradient / sums["weight"], gradients)
         updates, optimizer_state = optimizer.update(gradients, state.optimizer_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        metrics = sums | {"gradient_norm": optax.global_norm(gradients)}
+        metrics = sums | {"gradient_norm": optax.tree.norm(gradients)}
         return TrainState(state.step + 1, params, optimizer_state), metrics
 
     return train_step

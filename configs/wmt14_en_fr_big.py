@@ -1,0 +1,25 @@
+"""The big model of "Attention Is All You Need" (table 3) on WMT 2014 English to French.
+
+    mt train configs/wmt14_en_fr_big.py --workdir runs/wmt14_big
+
+For one TPU VM (8 cores) or a pod. The paper reports 41.8 BLEU on newstest2014 after 300,000 steps, averaging its last
+20 checkpoints. Everything else is as in wmt14_en_fr_base.py, but for the model, the learning rate (that of the paper's
+formula for a width of 1024), and rematerialisation, which trades time for memory.
+"""
+
+import dataclasses
+import pathlib
+
+from mt import config
+from mt.models.transformer import TransformerConfig
+
+
+def get_config() -> config.RunConfig:
+    """The config; see the top of this file."""
+    base = config.read(pathlib.Path(__file__).with_name("wmt14_en_fr_base.py"))
+    return dataclasses.replace(
+        base,
+        model=TransformerConfig(model_dim=1024, ff_dim=4096, num_heads=16, dropout=0.1, dtype="bfloat16", remat=True),
+        optimizer=dataclasses.replace(base.optimizer, learning_rate=4.9e-4),
+        training=dataclasses.replace(base.training, steps=300_000, keep_last=20),
+    )

@@ -1,0 +1,90 @@
+"""Four fake devices, folders of its own, and the small model, tokenizer and corpus that tests share."""
+
+import os
+import pathlib
+import tempfile
+
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
+_SCRATCH = tempfile.TemporaryDirectory(prefix="mt-tests-")
+os.environ["MT_CACHE"] = str(pathlib.Path(_SCRATCH.name) / "cache")
+os.environ["TFDS_DATA_DIR"] = str(pathlib.Path(_SCRATCH.name) / "tfds")
+
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+from mt.data.text import read_lines  # noqa: E402
+from mt.data.tokenizer import Tokenizer, TokenizerConfig  # noqa: E402
+from mt.models.interface import dummy_batch  # noqa: E402
+from mt.models.transformer import TransformerConfig  # noqa: E402
+
+ROOT = pathlib.Path(__file__).parent.parent
+SHIPPED = ROOT / "mt" / "data" / "corpora" / "tatoeba_en_fr"
+VOCAB = 32
+
+
+def shipped_pairs(split: str, count: int) -> list[tuple[str, str]]:
+    """The first pairs of the shipped corpus."""
+    sides = (read_lines(SHIPPED / f"{split}.{language}.xz") for language in ("en", "fr"))
+    return [pair for pair, _ in zip(zip(*sides), range(count))]
+
+
+@pytest.fixture(scope="session")
+def corpus_folder(tmp_path_factory) -> pathlib.Path:
+    """600 / 40 / 40 pairs of the shipped corpus as files."""
+    folder = tmp_path_factory.mktemp("corpus")
+    for split, count in (("train", 600), ("dev", 40), ("test", 40)):
+        for language, lines in zip(("en", "fr"), zip(*shipped_pairs(split, count))):
+            (folder / f"{split}.{language}").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Tokenizer:
+    """400 pieces of the shipped corpus."""
+    texts = [text for pair in shipped_pairs("train", 600) for text in pair]
+    return Tokenizer.train(texts, TokenizerConfig(vocab_size=400))
+
+
+def tiny_config(**changes) -> TransformerConfig:
+    """A Transformer that compiles in a moment."""
+    options = dict(num_layers=2, model_dim=16, ff_dim=32, num_heads=2, dropout=0.0) | changes
+    return TransformerConfig(**options)
+
+
+def random_params(model, seed: int = 0, spread: float = 0.3):
+    """Parameters far from their initial values, biases and scales too, so that nothing hides behind a zero."""
+    params = jax.jit(model.init)(jax.random.key(seed), dummy_batch())["params"]
+    leaves, structure = jax.tree.flatten(params)
+    keys = jax.random.split(jax.random.key(seed + 1), len(leaves))
+    moved = [leaf + spread * jax.random.normal(key, leaf.shape) for leaf, key in zip(leaves, keys)]
+    return jax.tree.unflatten(structure, moved)
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """A small model over `VOCAB` tokens, and random parameters."""
+    model = tiny_config().build(VOCAB)
+    return model, random_params(model)
+
+
+def make_batch(rows: list[list[tuple[list[int], list[int]]]], source_length: int, target_length: int) -> dict:
+    """A training batch written out: each row a list of (source, target) pairs, without eos."""
+    fields = [f"{side}_{field}" for side in ("source", "target") for field in ("tokens", "positions", "segments")]
+    lengths = {"source": source_length, "target": target_length}
+    batch = {f: np.zeros((len(rows), lengths[f.split("_")[0]]), np.int32) for f in [*fields, "target_inputs"]}
+    for row, pairs in enumerate(rows):
+        begin = {"source": 0, "target": 0}
+        for segment, pair in enumerate(pairs, 1):
+            for side, tokens in zip(("source", "target"), pair):
+                tokens = [*tokens, 2]
+                place = slice(begin[side], begin[side] + len(tokens))
+                batch[f"{side}_tokens"][row, place] = tokens
+                batch[f"{side}_positions"][row, place] = np.arange(len(tokens))
+                batch[f"{side}_segments"][row, place] = segment
+                if side == "target":
+                    batch["target_inputs"][row, place] = [1, *tokens[:-1]]
+                begin[side] += len(tokens)
+    return {name: jnp.asarray(values) for name, values in batch.items()}

@@ -1,0 +1,97 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from mt.data.batching import BatchingConfig
+from mt.data.pipeline import DataConfig, Position, TrainingData
+from mt.data.tokenized import FilterConfig, default_cache, tokenized_corpus
+from mt.errors import UserError
+from tests.conftest import shipped_pairs
+
+
+def _config(folder, kind="packing", **more):
+    batching = BatchingConfig(kind, batch_tokens=512, row_length=64, num_buckets=3, row_multiple=4)
+    return DataConfig(train=(str(folder),), batching=batching, **more)
+
+
+def _take(data, count, position=Position()):
+    batches = data.batches(position)
+    taken = list(itertools.islice(batches, count))
+    batches.close()
+    return taken
+
+
+def _same(one, other):
+    return all(np.array_equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("kind", ["packing", "buckets"])
+def test_from_any_position_the_same_batches_follow(corpus_folder, tokenizer, kind):
+    data = TrainingData(_config(corpus_folder, kind), tokenizer, seed=1)
+    whole = _take(data, 90)
+    assert whole[-1][0].epoch >= 1  # into the second epoch
+    for start in (0, 17, 60):
+        resumed = _take(TrainingData(_config(corpus_folder, kind), tokenizer, seed=1), 20, whole[start][0])
+        for (position, batch), (expected_position, expected) in zip(resumed, whole[start + 1 :]):
+            assert position == expected_position
+            assert _same(batch, expected)
+    other = _take(TrainingData(_config(corpus_folder, kind), tokenizer, seed=2), 1)
+    assert not _same(other[0][1], whole[0][1])
+
+
+def test_hosts_share_the_batches_of_one(corpus_folder, tokenizer):
+    config = _config(corpus_folder)
+    one = _take(TrainingData(config, tokenizer, seed=1), 5)
+    two = [_take(TrainingData(config, tokenizer, seed=1, shares=2, share=share), 5) for share in range(2)]
+    for number in range(5):
+        for name, rows in one[number][1].items():
+            np.testing.assert_array_equal(np.concatenate([two[0][number][1][name], two[1][number][1][name]]), rows)
+
+
+def test_filters_count_what_they_leave_out(tokenizer, tmp_path):
+    pairs = shipped_pairs("train", 20)
+    lines = [*pairs, pairs[3], ("", "vide"), ("word " * 200, "mot " * 200), ("yes", "oui " * 20)]
+    (tmp_path / "a.tsv").write_text("".join(f"{source}\t{target}\n" for source, target in lines))
+    found = tokenized_corpus(
+        str(tmp_path / "a.tsv"),
+        "train",
+        DataConfig().languages,
+        tokenizer,
+        FilterConfig(max_length=100, max_ratio=4.0),
+        default_cache(),
+    )
+    assert found.counts == {"read": 24, "empty": 1, "too long": 1, "badly proportioned": 1, "duplicate": 1}
+    assert len(found) == 20
+    side = found.target
+    ids = [side.tokens[start : start + length].tolist() for start, length in zip(side.starts, side.lengths)]
+    assert ids == tokenizer.encode([target for _, target in pairs])
+
+
+def test_the_second_start_reads_the_cache(corpus_folder, tokenizer, monkeypatch):
+    config = _config(corpus_folder)
+    TrainingData(config, tokenizer, seed=1)
+    monkeypatch.setattr(type(tokenizer), "encode", None)
+    TrainingData(config, tokenizer, seed=1)
+    with pytest.raises(TypeError):
+        TrainingData(_config(corpus_folder, filter=FilterConfig(max_ratio=3.5)), tokenizer, seed=1)
+
+
+def test_an_empty_corpus_is_named(tokenizer, tmp_path):
+    (tmp_path / "a.tsv").write_text("")
+    with pytest.raises(UserError, match=r"a\.tsv.* has no train pair to use"):
+        TrainingData(DataConfig(train=(str(tmp_path / "a.tsv"),)), tokenizer, seed=1)
+
+
+def test_a_file_has_no_dev_part():
+    with pytest.raises(UserError, match="data.dev: name a corpus"):
+        DataConfig(train=("a.tsv",)).corpus("dev")
+    assert DataConfig(train=("wmt14_translate/fr-en[train[:1%]]",)).corpus("dev") == "wmt14_translate/fr-en"
+
+
+def test_packing_fills_the_shipped_corpus_batches(tokenizer):
+    """At least 90% of target positions are tokens, both ways."""
+    for kind, buckets in (("packing", 1), ("buckets", 8)):
+        batching = BatchingConfig(kind, batch_tokens=4096, row_length=128, num_buckets=buckets, row_multiple=1)
+        data = TrainingData(DataConfig(batching=batching), tokenizer, seed=0)
+        assert data.fill() > (0.9 if kind == "packing" else 0.7), kind

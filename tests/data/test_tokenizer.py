@@ -1,0 +1,38 @@
+import pytest
+
+from mt.data.tokenizer import EOS, Tokenizer, TokenizerConfig
+from mt.errors import UserError
+from tests.conftest import shipped_pairs
+
+
+def test_round_trip_of_any_character(tokenizer):
+    texts = ["Ça va ?", "Où est l'œuf ?", "日本語 🙂", "a\u0301"]
+    for text, ids in zip(texts, tokenizer.encode(texts), strict=True):
+        assert ids[-1] == EOS and 3 not in ids  # nothing is unknown: bytes stand in
+        assert tokenizer.decode([ids]) == [text.replace("a\u0301", "á")]  # NFKC composes
+
+
+def test_training_is_repeatable(tokenizer):
+    texts = [text for pair in shipped_pairs("train", 600) for text in pair]
+    assert Tokenizer.train(texts, TokenizerConfig(vocab_size=400)).sha256 == tokenizer.sha256
+
+
+def test_bpe_by_option():
+    texts = [text for pair in shipped_pairs("train", 300) for text in pair]
+    bpe = Tokenizer.train(texts, TokenizerConfig(vocab_size=400, kind="bpe"))
+    assert bpe.decode(bpe.encode(["Je ne sais pas."])) == ["Je ne sais pas."]
+
+
+def test_a_small_corpus_gives_a_smaller_vocabulary():
+    assert len(Tokenizer.train(["a b c", "d e"], TokenizerConfig(vocab_size=5000))) < 5000
+
+
+def test_another_tokenizer_is_refused(tokenizer, tmp_path):
+    path = tmp_path / "tokenizer.model"
+    path.write_bytes(tokenizer.model)
+    assert Tokenizer.load(path, tokenizer.sha256).sha256 == tokenizer.sha256
+    with pytest.raises(UserError, match="not the tokenizer that this model was trained with"):
+        Tokenizer.load(path, "0" * 64)
+    path.write_bytes(tokenizer.model[:100])
+    with pytest.raises(UserError, match="not a SentencePiece model"):
+        Tokenizer.load(path)

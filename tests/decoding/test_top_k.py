@@ -1,0 +1,14 @@
+import jax
+import numpy as np
+import pytest
+
+from mt.decoding.top_k import top_k
+
+
+@pytest.mark.parametrize(("n", "k"), [(5, 3), (64, 2), (1000, 1), (1000, 4), (4001, 10), (700, 12)])
+@pytest.mark.parametrize("ties", [False, True])
+def test_top_k_is_lax_top_k(n, k, ties):
+    random = np.random.default_rng(n * k)
+    values = random.integers(0, 4, (3, n)).astype(np.float32) if ties else random.normal(size=(3, n)).astype(np.float32)
+    for found, expected in zip(top_k(values, k), jax.lax.top_k(values, k), strict=True):
+        np.testing.assert_array_equal(found, expected)

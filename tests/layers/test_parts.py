@@ -1,0 +1,74 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mt.layers.blocks import Residual
+from mt.layers.dropout import Dropout
+from mt.layers.embedding import Embedding
+from mt.layers.feed_forward import FeedForward
+from mt.layers.positions import LearnedPositions, sinusoidal_positions
+
+
+def test_sinusoids_are_the_papers():
+    found = sinusoidal_positions(jnp.arange(50), 8)
+    for position in (0, 1, 49):
+        for channel in range(4):
+            angle = position / 10_000 ** (2 * channel / 8)
+            np.testing.assert_allclose(found[position, channel], np.sin(angle), atol=1e-5)
+            np.testing.assert_allclose(found[position, channel + 4], np.cos(angle), atol=1e-5)
+
+
+def test_learned_positions_past_the_table_share_the_last_vector():
+    module = LearnedPositions(4, 8)
+    params = module.init(jax.random.key(0), jnp.arange(4))
+    found = module.apply(params, jnp.arange(6))
+    np.testing.assert_array_equal(found[5], found[3])
+    assert not np.allclose(found[2], found[3])
+
+
+def test_dropout_keeps_the_mean_and_drops_its_share():
+    ones = jnp.ones((1000, 1000))
+    dropped = Dropout(0.3).apply({}, ones, False, rngs={"dropout": jax.random.key(0)})
+    assert abs(float((dropped == 0).mean()) - 0.3) < 0.002
+    assert abs(float(dropped.mean()) - 1) < 0.005
+    np.testing.assert_array_equal(Dropout(0.3).apply({}, ones, True), ones)
+
+
+def test_embedding_shares_its_table_with_the_output():
+    module = Embedding(11, 8)
+    params = module.init(jax.random.key(0), jnp.arange(3))
+    table = params["params"]["table"]
+    np.testing.assert_allclose(module.apply(params, jnp.array([7]))[0], table[7] * np.sqrt(8), rtol=1e-6)
+    hidden = jnp.arange(8.0)
+    np.testing.assert_allclose(module.apply(params, hidden, method="logits"), table @ hidden, rtol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu", "swish", "swiglu"])
+def test_feed_forward(activation):
+    module = FeedForward(4, 6, activation)
+    inputs = np.random.default_rng(0).normal(size=(2, 4)).astype(np.float32)
+    params = module.init(jax.random.key(0), inputs, True)["params"]
+    function = {"relu": jax.nn.relu, "gelu": jax.nn.gelu}.get(activation, jax.nn.silu)
+    inner = function(inputs @ params["inner"]["kernel"])
+    if activation == "swiglu":
+        inner = inner * (inputs @ params["gate"]["kernel"])
+    expected = inner @ params["outer"]["kernel"]
+    np.testing.assert_allclose(module.apply({"params": params}, inputs, True), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("pre_norm", [True, False])
+def test_residual_normalises_where_it_says(pre_norm):
+    class Doubling(Residual):
+        def __call__(self, stream):
+            return self.leave(stream, 2 * self.enter(stream), True)
+
+    stream = np.random.default_rng(0).normal(3, 5, size=(2, 8)).astype(np.float32)
+    module = Doubling(0.0, pre_norm)
+    found = module.apply(module.init(jax.random.key(0), stream), stream)
+
+    def normalised(x):
+        return (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-6)
+
+    expected = stream + 2 * normalised(stream) if pre_norm else normalised(3 * stream)
+    np.testing.assert_allclose(found, expected, atol=1e-4)

@@ -1,0 +1,113 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mt.models.interface import dummy_batch
+from mt.models.transformer import TransformerConfig
+from tests.conftest import VOCAB, make_batch, random_params, tiny_config
+
+PAIRS = [([5, 6, 7], [8, 9]), ([10, 11], [12, 13, 14, 15]), ([16], [17])]
+VARIANTS = {
+    "post": {},
+    "pre": {"norm": "pre"},
+    "swiglu": {"activation": "swiglu", "tie_embeddings": "none"},
+    "gelu": {"activation": "gelu", "tie_embeddings": "target"},
+    "learned": {"positions": "learned", "max_positions": 16},
+    "depths": {"num_layers": 3, "decoder_layers": 1},
+}
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def variant(request):
+    model = tiny_config(**VARIANTS[request.param]).build(VOCAB)
+    return model, random_params(model), jax.jit(model.apply)
+
+
+def test_packing_and_padding_change_no_sentence(variant):
+    model, params, apply = variant
+    packed = apply({"params": params}, make_batch([PAIRS], 10, 12))
+    begin = 0
+    for pair in PAIRS:
+        alone = apply({"params": params}, make_batch([[pair]], len(pair[0]) + 1, len(pair[1]) + 1))
+        np.testing.assert_allclose(packed[0, begin : begin + alone.shape[1]], alone[0], atol=2e-5)
+        begin += alone.shape[1]
+
+
+def test_steps_with_a_cache_are_one_forward_pass(variant):
+    model, params, apply = variant
+    source, target = PAIRS[1]
+    whole = apply({"params": params}, make_batch([[PAIRS[1]]], 3, 5))
+    padded_source = jnp.array([[*source, 2, 0, 0]])
+    cache = jax.jit(model.start, static_argnums=(2, 3))(params, padded_source, 2, 8)
+    step = jax.jit(model.step)
+    for position, token in enumerate([1, *target]):
+        # The second hypothesis goes astray, and every step both go on from the first: what it wrote must not be seen.
+        logits, cache = step(params, jnp.array([[token, 20 + position]]), cache)
+        np.testing.assert_allclose(logits[0, 0], whole[0, position], atol=2e-5)
+        cache = model.reorder(cache, jnp.array([[0, 0]]))
+
+
+def test_causality_by_zero_gradient(tiny):
+    model, params = tiny
+    batch = make_batch([[([5, 6], [7, 8, 9, 10])]], 3, 5)  # no token stands on both sides
+
+    def hidden(table):
+        changed = params | {"target_embedding": {"table": table}}
+        return model.apply({"params": changed}, batch, method="hidden")[0]
+
+    jacobian = jax.jacobian(hidden)(params["target_embedding"]["table"])  # [length, dim, vocab, dim]
+    reach = np.abs(np.asarray(jacobian)).sum((1, 3))[:, batch["target_inputs"][0]]  # [length, input position]
+    assert np.all(reach[np.triu_indices(5, 1)] == 0)
+    assert np.all(reach[np.tril_indices(5)] > 0)
+
+
+def test_rematerialisation_changes_no_gradient(tiny):
+    model, params = tiny
+    batch = make_batch([PAIRS], 10, 12)
+
+    def gradient(model):
+        def total(params):
+            return jnp.sum(model.apply({"params": params}, batch, False, rngs={"dropout": jax.random.key(3)}) ** 2)
+
+        return jax.jit(jax.grad(total))(params)
+
+    plain = gradient(tiny_config(dropout=0.1).build(VOCAB))
+    again = gradient(tiny_config(dropout=0.1, remat=True).build(VOCAB))
+    for one, other in zip(jax.tree.leaves(plain), jax.tree.leaves(again), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_bfloat16_keeps_parameters_and_logits_in_float32():
+    model = tiny_config(dtype="bfloat16", norm="pre").build(VOCAB)
+    params = random_params(model)
+    assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype("float32")}
+    batch = make_batch([PAIRS], 10, 12)
+    assert model.apply({"params": params}, batch, method="hidden").dtype == jnp.bfloat16
+    logits = model.apply({"params": params}, batch)
+    assert logits.dtype == jnp.float32
+    exact = tiny_config(norm="pre").build(VOCAB).apply({"params": params}, batch)
+    assert 0 < np.abs(logits - exact).max() < 0.5
+
+
+@pytest.mark.parametrize(
+    ("config", "millions"),
+    [(TransformerConfig(), 65), (TransformerConfig(model_dim=1024, ff_dim=4096, num_heads=16), 213)],
+)
+def test_parameters_of_the_papers_table_3(config, millions):
+    model = config.build(37_000)
+    shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), dummy_batch()))
+    count = sum(leaf.size for leaf in jax.tree.leaves(shapes))
+    dim, ff, layers = config.model_dim, config.ff_dim, config.num_layers
+    attention = 4 * (dim * dim + dim)
+    feed_forward = 2 * dim * ff + dim + ff
+    by_hand = 37_000 * dim + layers * (3 * attention + 2 * feed_forward + 5 * 2 * dim)
+    assert count == by_hand
+    assert abs(count / 1e6 / millions - 1) < 0.04  # the paper rounds, and leaves open what it counts
+
+
+def test_bad_sizes_are_named():
+    with pytest.raises(ValueError, match="num_heads"):
+        TransformerConfig(model_dim=10, num_heads=3)
+    with pytest.raises(ValueError, match="dropout"):
+        TransformerConfig(dropout=1.0)

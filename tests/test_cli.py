@@ -1,0 +1,173 @@
+"""The command line as its user types it: what comes out, and what bad input is answered with."""
+
+import json
+import pathlib
+import shutil
+
+import pytest
+
+from mt import Translator, cli
+from tests.conftest import ROOT, shipped_pairs
+
+CONFIG = str(ROOT / "configs" / "tatoeba_en_fr_tiny.py")
+
+
+def tiny_run_arguments(corpus, steps, evaluate_every=3) -> list[str]:
+    """A training that takes seconds."""
+    return [
+        "train",
+        CONFIG,
+        *("--data.train", str(corpus)),
+        *("--data.batching.batch-tokens", "512", "--data.batching.row-length", "64"),
+        *("--tokenizer.vocab-size", "400"),
+        *("--model.num-layers", "1", "--model.decoder-layers", "1", "--model.model-dim", "16"),
+        *("--model.ff-dim", "32", "--model.num-heads", "2", "--model.dropout", "0.1"),
+        *("--training.steps", str(steps), "--training.evaluate-every", str(evaluate_every)),
+        *("--training.log-every", "1", "--training.dev-sentences", "8", "--search.max-length-factor", "0.5"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def run(corpus_folder, tmp_path_factory) -> pathlib.Path:
+    """A finished training."""
+    folder = tmp_path_factory.mktemp("run") / "tiny"
+    assert cli.main([*tiny_run_arguments(corpus_folder, 6), "--workdir", str(folder)]) == 0
+    return folder
+
+
+def test_train_leaves_what_it_says(run):
+    config = json.loads((run / "config.json").read_text())
+    assert config["run"]["model"]["model_dim"] == 16
+    assert {path.name for path in (run / "checkpoints").iterdir()} <= {"3", "6"}
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "train/loss" in line] == [1, 2, 3, 4, 5, 6]
+    assert all(line["train/target_tokens_per_second"] > 0 for line in lines if "train/loss" in line)
+    metrics = json.loads((run / "evaluation-test.json").read_text())["metrics"]
+    assert set(metrics) == {"BLEU", "chrF", "TER"}
+
+
+def test_evaluate_a_split_and_files(run, corpus_folder, tmp_path, capsys):
+    assert cli.main(["evaluate", str(run), "--split", "dev"]) == 0
+    printed = capsys.readouterr().out
+    assert "BLEU" in printed and "chrF" in printed and "TER" in printed and "nrefs:1|case:mixed" in printed
+    arguments = ["--source", f"{corpus_folder}/test.en", "--reference", f"{corpus_folder}/test.fr"]
+    assert cli.main(["evaluate", str(run), *arguments, "--json", str(tmp_path / "e.json"), "--beam-size", "2"]) == 0
+    assert json.loads((tmp_path / "e.json").read_text())["sentences"] == 40
+
+
+def test_translate_files_and_n_best(run, tmp_path, capsys):
+    text = tmp_path / "in.txt"
+    text.write_text("Go.\n\nCome here.\n \nStop\n")
+    assert cli.main(["translate", str(run), str(text), "--output", str(tmp_path / "out.txt")]) == 0
+    lines = (tmp_path / "out.txt").read_text().split("\n")
+    assert len(lines) == 6 and lines[1] == lines[3] == lines[5] == ""
+    assert cli.main(["translate", str(run), str(text), "--n-best", "2"]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [row[0] for row in rows] == ["1", "1", "2", "3", "3", "4", "5", "5"]
+    assert [row[3] for row in rows if row[0] == "1"][0] == lines[0]
+    assert all(float(row[1]) >= float(following[1]) for row, following in zip(rows, rows[1:]) if row[0] == following[0])
+
+
+def test_translations_depend_on_neither_order_nor_neighbours(run):
+    translator = Translator.load(run)
+    sources = [source for source, _ in shipped_pairs("test", 25)]
+    together = translator.translate(sources)
+    assert translator.translate(sources[::-1]) == together[::-1]
+    assert [translator.translate([source])[0] for source in sources[:5]] == together[:5]
+    assert list(translator.translate_lines(iter(sources)))[7][0].text == together[7]
+    assert translator.translate(sources, beam_size=1) == [translator.translate([s], beam_size=1)[0] for s in sources]
+
+
+def test_long_lines_are_translated_whole(run):
+    translator = Translator.load(run)
+    sentence = "I do not know what you want me to do."
+    one, many = translator.translate([sentence, " ".join([sentence] * 40)], min_length=3)
+    assert len(many) > 10 * len(one)
+    assert translator.translate(["x" * 5000])[0]
+
+
+def _answer(capsys, arguments) -> str:
+    status = cli.main(arguments)
+    captured = capsys.readouterr()
+    assert status == 2
+    assert "Traceback" not in captured.err and captured.out == ""
+    assert captured.err.strip().splitlines()[-1].startswith("mt: error: ")
+    return captured.err.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian"], "did you mean train"),
+        (["train", "configs/tatoeba_en_fr_tin.py", "--workdir", "x"], "no such config file .did you mean"),
+        (["train", "--workdir", "x"], "name a config file"),
+        (["translate", "nowhere"], "nowhere: no such run"),
+        (["evaluate", "nowhere"], "nowhere: no such run"),
+        (["train", CONFIG, "--workdir", "{tmp}/x", "--data.train", "nowhere.tsv"], "data.dev: name a corpus"),
+        (["train", CONFIG, "--workdir", "{tmp}/x", "--data.train", "./nowhere"], "nowhere.*no such file or folder"),
+        (["train", CONFIG, "--workdir", "{tmp}/x", "--data.train", "tatoeba_en_f"], "did you mean tatoeba_en_fr"),
+        (["train", CONFIG, "--workdir", "{tmp}/x", "--data.train", "{tmp}/uneven"], "has 2 lines and .* has 1"),
+        (["train", CONFIG, "--workdir", "{tmp}/x", "--data.train", "{tmp}/empty"], "empty; there is nothing"),
+        (["train", CONFIG, "--workdir", "{tmp}/x", "--data.train", "{tmp}/latin"], "train.en, line 1: not valid UTF-8"),
+        (["train", CONFIG, "--workdir", "{tmp}/uneven"], "exists and is not a run"),
+    ],
+)
+def test_bad_input_is_answered_with_one_sentence(arguments, message, tmp_path, capsys, monkeypatch):
+    import re
+
+    monkeypatch.chdir(ROOT)
+    for name, english, french in (
+        ("uneven", b"a\nb\n", b"a\n"),
+        ("empty", b"", b""),
+        ("latin", "é\n".encode("latin-1"), b"e\n"),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "train.en").write_bytes(english)
+        (tmp_path / name / "train.fr").write_bytes(french)
+    found = _answer(capsys, [argument.format(tmp=tmp_path) for argument in arguments])
+    assert re.search(message, found), found
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"), [("--model.num-layer", "--model.num-layers"), ("--trainin.steps", "--training.steps")]
+)
+def test_a_misspelt_field_is_answered_with_the_right_one(option, hint, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["train", CONFIG, "--workdir", str(tmp_path / "x"), option, "4"])
+    assert ended.value.code == 2
+    assert hint in capsys.readouterr().err
+
+
+def test_a_run_refuses_another_config_and_another_tokenizer(run, corpus_folder, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    arguments = [*tiny_run_arguments(corpus_folder, 6), "--workdir", str(copy), "--model.ff-dim", "64"]
+    assert "model.ff_dim is 32 there and 64 here" in _answer(capsys, arguments)
+    (copy / "tokenizer.model").write_bytes((run / "tokenizer.model").read_bytes() + b"\0")
+    assert "tokenizer" in _answer(capsys, ["translate", str(copy)])
+    (copy / "tokenizer.model").unlink()
+    assert "tokenizer.model: cannot read" in _answer(capsys, ["translate", str(copy)])
+
+
+def test_bad_requests_of_a_good_run(run, corpus_folder, tmp_path, capsys):
+    latin = tmp_path / "latin.txt"
+    latin.write_bytes("ok\n\xe9t\xe9\n".encode("latin-1"))
+    assert "latin.txt, line 2: not valid UTF-8" in _answer(capsys, ["translate", str(run), str(latin)])
+    assert "no such file" in _answer(capsys, ["translate", str(run), str(tmp_path / "no.txt")])
+    assert "no folder" in _answer(capsys, ["translate", str(run), str(latin), "--output", str(tmp_path / "a" / "b")])
+    assert "n-best 9" in _answer(capsys, ["translate", str(run), f"{corpus_folder}/test.en", "--n-best", "9"])
+    assert "take best, last or one of" in _answer(capsys, ["translate", str(run), "--checkpoint", "77"])
+    short = ["evaluate", str(run), "--source", f"{corpus_folder}/test.en", "--reference", f"{corpus_folder}/train.fr"]
+    assert "has 40 lines and" in _answer(capsys, short)
+    assert "give both files" in _answer(capsys, ["evaluate", str(run), "--source", f"{corpus_folder}/test.en"])
+
+
+def test_help_fits_a_screen(capsys):
+    assert cli.main(["--help"]) == 0
+    printed = capsys.readouterr().out
+    assert all(verb in printed for verb in cli.VERBS) and len(printed.splitlines()) < 24
+    for verb in cli.VERBS:
+        with pytest.raises(SystemExit) as ended:
+            cli.main([verb, "--help"])
+        assert ended.value.code == 0

@@ -1,0 +1,51 @@
+import jax
+import pytest
+
+from mt import config as run_config
+from mt.errors import UserError
+from mt.models.interface import dummy_batch
+from mt.serialization import from_json, to_json
+from tests.conftest import ROOT
+
+CONFIGS = sorted((ROOT / "configs").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_builds_a_model_and_survives_json(path):
+    config = run_config.read(path)
+    model = config.model.build(config.tokenizer.vocab_size)
+    jax.eval_shape(lambda: model.init(jax.random.key(0), dummy_batch()))
+    assert from_json(run_config.RunConfig, to_json(config), "there") == config
+    assert f"mt train configs/{path.name}" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"model": {"num_layer": 2}}, r"x: unknown field model.num_layer \(did you mean num_layers\?\)"),
+        ({"model": {"num_layers": "2"}}, "x: model.num_layers must be of type int, not '2'"),
+        ({"model": {"norm": "mid"}}, "x: model.norm must be one of pre, post, not 'mid'"),
+        ({"model": {"num_heads": 7}}, "x: model.num_heads: 7 does not divide"),
+        ({"data": {"train": "a"}}, "x: data.train must be a list"),
+        ([], "x: the file must be an object"),
+    ],
+)
+def test_bad_json_is_named(value, message):
+    with pytest.raises(UserError, match=message):
+        from_json(run_config.RunConfig, value, "x")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"no function get_config\(\)"),
+        ("def get_config(): return 3", "returned int"),
+        ("def get_config(:", "SyntaxError"),
+        ("from mt.config import RunConfig\ndef get_config(): return RunConfig(mdel=1)", "mdel"),
+    ],
+)
+def test_bad_config_files_are_named(tmp_path, text, message):
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    with pytest.raises(UserError, match=f"mine.py: .*{message}"):
+        run_config.read(path)

@@ -1,0 +1,41 @@
+"""Two processes of two devices train as one process of four."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import numpy as np
+
+from tests.test_cli import tiny_run_arguments
+from tests.training.test_loop import saved_arrays
+
+
+def _start(arguments, devices):
+    environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
+    command = [sys.executable, "-m", "mt", *arguments]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_two_processes_train_as_one(corpus_folder, tmp_path):
+    arguments = tiny_run_arguments(corpus_folder, steps=4, evaluate_every=2)
+    arguments += ["--model.dropout", "0.1", "--optimizer.warmup-steps", "1"]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        coordinator = f"127.0.0.1:{free.getsockname()[1]}"
+    together = [
+        *arguments,
+        *("--workdir", str(tmp_path / "two"), "--coordinator", coordinator, "--num-processes", "2", "--process-id"),
+    ]
+    processes = [_start([*together, str(number)], 2) for number in range(2)]
+    alone = _start([*arguments, "--workdir", str(tmp_path / "one")], 4)
+    outputs = [process.communicate(timeout=300) for process in (*processes, alone)]
+    assert [process.returncode for process in (*processes, alone)] == [0, 0, 0], outputs
+    assert "4 x cpu on 2 hosts" in outputs[0][1] and outputs[1][0] == ""  # only the first reports
+
+    for step in (2, 4):
+        one, two = (saved_arrays(tmp_path / run, step, "params") for run in ("one", "two"))
+        assert one.keys() == two.keys() and len(one) > 10
+        for path, array in one.items():
+            # The same rows on the same devices: only the order of the sums between them may differ.
+            np.testing.assert_allclose(array, two[path], atol=1e-5, err_msg=path)

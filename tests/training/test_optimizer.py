@@ -1,0 +1,40 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mt.training.optimizer import OptimizerConfig, build, schedule
+
+
+@pytest.mark.parametrize("name", ["inverse_sqrt", "linear", "cosine", "constant"])
+def test_schedules(name):
+    rate = schedule(OptimizerConfig(learning_rate=2.0, schedule=name, warmup_steps=10), steps=110)
+    rates = [float(rate(step)) for step in range(110)]
+    np.testing.assert_allclose(rates[:10], 0.2 * np.arange(1, 11), rtol=1e-5)
+    assert max(rates) == rates[9] == 2.0
+    halfway = {"inverse_sqrt": 2 * np.sqrt(10 / 60), "linear": 1 + 1 / 101, "cosine": None, "constant": 2.0}[name]
+    if halfway is not None:
+        assert rates[59] == pytest.approx(halfway, rel=0.02)
+    else:
+        assert rates[59] == pytest.approx(1.0, abs=0.05)
+    if name in ("linear", "cosine"):
+        assert 0 < rates[-1] < 0.03
+
+
+def test_the_papers_schedule_is_inverse_sqrt():
+    """Section 5.3, equation 3, for the base model."""
+    rate = schedule(OptimizerConfig(learning_rate=512**-0.5 * 4000**-0.5), steps=100_000)
+    for step in (1, 100, 4000, 4001, 100_000):
+        assert float(rate(step - 1)) == pytest.approx(512**-0.5 * min(step**-0.5, step * 4000**-1.5), rel=1e-4)
+
+
+def test_adam_by_hand_with_clipping_and_decay():
+    config = OptimizerConfig(
+        learning_rate=0.1, schedule="constant", warmup_steps=0, weight_decay=0.01, clip_norm=1.0, epsilon=1e-9
+    )
+    optimizer = build(config, 10)
+    params = {"a": {"kernel": jnp.array([[2.0]]), "bias": jnp.array([3.0])}}
+    state = optimizer.init(params)
+    updates, _ = optimizer.update({"a": {"kernel": jnp.array([[30.0]]), "bias": jnp.array([-40.0])}}, state, params)
+    # The first step of Adam is the gradient's sign; only the matrix decays.
+    assert float(updates["a"]["kernel"][0, 0]) == pytest.approx(-0.1 * (1 + 0.01 * 2.0), rel=1e-5)
+    assert float(updates["a"]["bias"][0]) == pytest.approx(0.1, rel=1e-5)

@@ -1,0 +1,106 @@
+"""Updates are the same however the rows are spread: over devices, or over accumulation steps."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from mt import parallel
+from mt.training.objectives import TranslationObjective
+from mt.training.train_step import initial_state, make_evaluation_step, make_train_step
+from tests.conftest import VOCAB, make_batch, random_params, tiny_config
+
+# Rows of very different fullness: a mean of the devices' means would differ.
+ROWS = [
+    [([5, 6, 7], [8, 9, 10, 11, 12, 13]), ([4], [6])],
+    [],
+    [([9], [10])],
+    [([11, 12], [13, 14, 15])],
+    [([3, 4, 5], [6, 7, 8])],
+    [],
+    [([20, 21], [22])],
+    [([23], [24, 25, 26, 27, 28, 29, 30])],
+]
+BATCH = {name: np.asarray(rows) for name, rows in make_batch(ROWS, 8, 10).items()}
+
+
+def _update(devices, accumulation_steps=1, dropout=0.0, steps=1, seed=7):
+    model = tiny_config(dropout=dropout, num_layers=1).build(VOCAB)
+    # Plain gradient descent: Adam would hide a wrong scale of the gradient.
+    optimizer = optax.sgd(0.5)
+    state = initial_state(random_params(model), optimizer)
+    step = make_train_step(TranslationObjective(model, 0.1), optimizer, seed, accumulation_steps)
+    run = parallel.data_parallel(step, devices=jax.devices()[:devices])
+    batch = {name: rows.reshape(devices, -1, *rows.shape[1:]) for name, rows in BATCH.items()}
+    for _ in range(steps):
+        state, metrics = run(state, batch)
+    return jax.device_get(state), jax.device_get(metrics)
+
+
+@pytest.fixture(scope="module")
+def alone():
+    return _update(1)
+
+
+@pytest.mark.parametrize(("devices", "accumulation_steps"), [(4, 1), (1, 4), (2, 2)])
+def test_spread_rows_give_the_same_update(alone, devices, accumulation_steps):
+    state, metrics = _update(devices, accumulation_steps)
+    for one, other in zip(jax.tree.leaves(alone[0].params), jax.tree.leaves(state.params), strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-6)
+    assert metrics["weight"] == (BATCH["target_segments"] > 0).sum()
+    for name in metrics:
+        assert metrics[name] == pytest.approx(alone[1][name], rel=1e-5)
+
+
+def test_the_update_is_the_gradient_of_the_mean(alone):
+    model = tiny_config(num_layers=1).build(VOCAB)
+    params = random_params(model)
+    objective = TranslationObjective(model, 0.1)
+
+    def mean(params):
+        sums = objective.loss(params, BATCH, jax.random.key(0))
+        return sums["loss"] / jnp.sum(BATCH["target_segments"] > 0)
+
+    gradient = jax.jit(jax.grad(mean))(params)
+    expected = jax.tree.map(lambda param, slope: param - 0.5 * slope, params, gradient)
+    for one, other in zip(jax.tree.leaves(expected), jax.tree.leaves(alone[0].params), strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-6)
+
+
+def test_dropout_differs_a_device_a_step_and_a_seed_but_not_a_run():
+    def changes(**options):
+        return np.concatenate([leaf.ravel() for leaf in jax.tree.leaves(_update(dropout=0.5, **options)[0].params)])
+
+    first = changes(devices=4)
+    np.testing.assert_array_equal(first, changes(devices=4))
+    assert not np.allclose(first, changes(devices=4, seed=8), atol=1e-4)
+
+    drawn = []
+
+    class Spy:
+        """Its loss is a random number of the dropout key."""
+
+        def loss(self, params, batch, rng):
+            value = jax.random.normal(rng) * params["w"]
+            index = jax.nn.one_hot(jax.lax.axis_index(parallel.AXIS), 4)
+            return {"loss": value, "weight": jnp.ones(()), "nll": value, "each": value * index}
+
+    step = make_train_step(Spy(), optax.sgd(0.0), 0)
+    state = initial_state({"w": jnp.ones(())}, optax.sgd(0.0))
+    run = parallel.data_parallel(step)
+    for _ in range(2):
+        state, metrics = run(state, {"x": np.zeros((4, 1))})
+        drawn += np.asarray(metrics["each"]).tolist()
+    assert len(set(drawn)) == 8
+
+
+def test_evaluation_sums_are_those_of_one_device():
+    model = tiny_config(dropout=0.5, num_layers=1).build(VOCAB)
+    params = random_params(model)
+    step = make_evaluation_step(TranslationObjective(model, 0.1))
+    batch = {name: rows.reshape(4, -1, *rows.shape[1:]) for name, rows in BATCH.items()}
+    found = parallel.data_parallel(step)(params, batch)
+    expected = TranslationObjective(model).loss(params, BATCH, None)
+    assert float(found["nll"]) == pytest.approx(float(expected["nll"]), rel=1e-5)
+    assert float(found["loss"]) == pytest.approx(float(expected["nll"]), rel=1e-5)
