@@ -135,7 +135,13 @@ def restore_params(run: pathlib.Path, step: int, like: Any) -> Any:
     sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), like)
     path = run.resolve() / FOLDER / str(step) / "params"
-    with ocp.StandardCheckpointer() as checkpointer:
+    # On its own, even where several hosts train together: not all of them need to read.
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=jax.process_index(),
+        active_processes={jax.process_index()},
+        barrier_sync_key_prefix=f"host{jax.process_index()}",
+    )
+    with ocp.StandardCheckpointer(multiprocessing_options=alone) as checkpointer:
         return checkpointer.restore(path, target)
 
 

@@ -79,7 +79,7 @@ def main(arguments: Arguments) -> None:
     state, step, position = _start(run, config, model, optimizer)
     objective = TranslationObjective(model, config.training.label_smoothing)
     train_step = make_train_step(objective, optimizer, config.seed, config.training.accumulation_steps)
-    batches = ((position, parallel.shard(batch)) for position, batch in data.batches(position))
+    batches = data.batches(position)
     checkpoints = Checkpoints(run, config.training.keep_last)
     writer = MetricsWriter(run) if parallel.is_main() else None
     _, step = train(
@@ -87,13 +87,14 @@ def main(arguments: Arguments) -> None:
         step,
         position,
         parallel.data_parallel(train_step, donate_state=True),
-        batches,
+        ((after, parallel.shard(batch)) for after, batch in batches),
         _dev_evaluation(config, tokenizer, data, model, objective),
         schedule(config.optimizer, config.training.steps),
         checkpoints,
         writer,
         config.training,
     )
+    batches.close()
     checkpoints.close()
     if writer is not None:
         writer.close()

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import pathlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -191,7 +191,7 @@ class TrainingData:
         corpus, index, plan = self._planned(position.epoch, position.window)
         return assemble(self.corpora, corpus, index, plan, position.batch, self._part)
 
-    def batches(self, position: Position) -> Iterator[tuple[Position, dict[str, np.ndarray]]]:
+    def batches(self, position: Position) -> Generator[tuple[Position, dict[str, np.ndarray]], None, None]:
         """Endless batches from a position on, made ahead of time in the background.
 
         Returns:

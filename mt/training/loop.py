@@ -147,7 +147,10 @@ def train(
                 with meter.paused():
                     found = evaluate(state.params)
                     meter.write(step, {f"dev/{name}": value for name, value in found.items()})
-                    bar.write(f"step {step}: dev loss {found['loss']:.3f}, BLEU {found['bleu']:.1f}", file=sys.stderr)
+                    if writer is not None:
+                        bar.write(
+                            f"step {step}: dev loss {found['loss']:.3f}, BLEU {found['bleu']:.1f}", file=sys.stderr
+                        )
                     checkpoints.save(step, Saved(state.params, state.optimizer_state, list(position)), found)
                     saved_at = step
         settle(0)

@@ -74,9 +74,7 @@ def test_bucket_bounds_are_the_best_there_are(lengths, num_buckets):
     def positions(bounds):
         return sum(min(bound for bound in bounds if bound >= max(pair)) for pair in lengths)
 
-    choices = (
-        (*some, 16) for count in range(num_buckets) for some in itertools.combinations(range(1, 16), count)
-    )
+    choices = ((*some, 16) for count in range(num_buckets) for some in itertools.combinations(range(1, 16), count))
     assert positions(bounds) == min(map(positions, choices))
 
 

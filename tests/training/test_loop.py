@@ -8,11 +8,10 @@ import jax
 import numpy as np
 import pytest
 
-from mt import checkpoint, cli
+from mt import checkpoint, cli, parallel
 from mt.data.batching import BatchingConfig
 from mt.data.pipeline import DataConfig, Position, TrainingData
 from mt.training.loop import Stop
-from mt import parallel
 from mt.training.objectives import TranslationObjective
 from mt.training.optimizer import OptimizerConfig, build
 from mt.training.train_step import initial_state, make_train_step
