@@ -31,7 +31,8 @@ def test_two_processes_train_as_one(corpus_folder, tmp_path):
     alone = _start([*arguments, "--workdir", str(tmp_path / "one")], 4)
     outputs = [process.communicate(timeout=300) for process in (*processes, alone)]
     assert [process.returncode for process in (*processes, alone)] == [0, 0, 0], outputs
-    assert "4 x cpu on 2 hosts" in outputs[0][1] and outputs[1][0] == ""  # only the first reports
+    assert "4 x cpu on 2 hosts" in outputs[0][1] and "BLEU" in outputs[0][0]
+    assert "BLEU" not in "".join(outputs[1])  # only the first reports
 
     for step in (2, 4):
         one, two = (saved_arrays(tmp_path / run, step, "params") for run in ("one", "two"))

@@ -3,10 +3,11 @@
 import dataclasses
 import pathlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import tyro
+from tqdm import tqdm
 
 from mt import parallel
 from mt.data.text import decode_lines, read_lines
@@ -71,7 +72,10 @@ def main(arguments: Arguments) -> None:
     if arguments.output and not output.parent.is_dir():
         raise UserError(f"--output {output}: there is no folder {output.parent}; make it first")
     translator = Translator.load(arguments.run, arguments.checkpoint)
-    lines = _translated(translator, arguments)
+    lines: Iterable[str] = _translated(translator, arguments)
+    # A bar beside translations on the same screen would only be in their way.
+    quiet = not sys.stderr.isatty() or (sys.stdout.isatty() and not arguments.output)
+    lines = tqdm(lines, desc="translating", unit=" lines", disable=quiet, file=sys.stderr)
     if arguments.output:
         write_atomically(output, "".join(f"{line}\n" for line in lines).encode())
         return

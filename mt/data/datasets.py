@@ -195,7 +195,7 @@ class _Tfds:
             with contextlib.redirect_stdout(sys.stderr):  # standard output is for results
                 builder.download_and_prepare()
         except Exception as error:  # whatever a download may raise: connection, checksum, manual files, disk
-            reason = " ".join(str(error).split())[:200]
+            reason = " ".join(str(error).split(" (Caused by")[0].split())[:200]
             raise UserError(
                 f"corpus {self.name!r} is not on this machine and could not be downloaded "
                 f"({type(error).__name__}: {reason}); check the network, or put it into "

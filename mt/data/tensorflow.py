@@ -1,5 +1,6 @@
 """TensorFlow as this package uses it: for its data pipelines and event files, quietly, and never on an accelerator."""
 
+import logging
 import os
 from typing import Any
 
@@ -20,6 +21,8 @@ def import_tensorflow_datasets() -> Any:
 
     import mt.data.corpora.tatoeba_en_fr  # noqa: F401
 
+    # A download that fails is said once, by who asked for it.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     # Without this, TFDS asks a bucket on the network about every dataset, even about a local one.
     tfds.core.utils.gcs_utils._is_gcs_disabled = True
     return tfds

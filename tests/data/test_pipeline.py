@@ -15,8 +15,8 @@ def _config(folder, kind="packing", **more):
     return DataConfig(train=(str(folder),), batching=batching, **more)
 
 
-def _take(data, count, position=Position()):
-    batches = data.batches(position)
+def _take(data, count, position=None):
+    batches = data.batches(position or Position())
     taken = list(itertools.islice(batches, count))
     batches.close()
     return taken
