@@ -26,7 +26,7 @@ def get_config() -> RunConfig:
         tokenizer=TokenizerConfig(vocab_size=37_000, kind="bpe"),
         data=DataConfig(
             train=("wmt14_translate/fr-en",),
-            batching=BatchingConfig(batch_tokens=24_576, row_length=256, row_multiple=32),
+            batching=BatchingConfig("packing", batch_tokens=24_576, row_length=256, row_multiple=32),
         ),
         optimizer=OptimizerConfig(learning_rate=7e-4, warmup_steps=4000),
         training=TrainingConfig(steps=100_000, evaluate_every=5000, keep_last=5),

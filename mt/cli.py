@@ -38,6 +38,13 @@ def main(arguments: list[str] | None = None) -> int:
         # Who reads the output has left; the interpreter must not try to flush it once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(
+            f"mt: error: {error.filename}: {error.strerror}; check the path, its rights and the disk", file=sys.stderr
+        )
+        return 2
     return 0
 
 
@@ -49,14 +56,5 @@ def _run(verb: str, arguments: list[str]) -> None:
     import tyro
 
     default = command.defaults(arguments) if hasattr(command, "defaults") else None
-    try:
-        parsed = tyro.cli(
-            command.Arguments,
-            args=arguments,
-            default=default,
-            prog=f"mt {verb}",
-            config=(tyro.conf.FlagConversionOff,),
-        )
-    except ValueError as error:
-        raise UserError(str(error)) from None
-    command.main(parsed)
+    options = (tyro.conf.FlagConversionOff,)
+    command.main(tyro.cli(command.Arguments, args=arguments, default=default, prog=f"mt {verb}", config=options))

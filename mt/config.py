@@ -54,12 +54,12 @@ class RunConfig:
     def __post_init__(self):
         parts, multiple = self.training.accumulation_steps, self.data.batching.row_multiple
         if multiple % parts:
-            raise ValueError(
+            raise UserError(
                 f"training.accumulation_steps: {parts} does not divide data.batching.row_multiple {multiple}, so "
                 "batches could not be cut into so many parts"
             )
         if self.model.positions == "learned" and self.data.batching.row_length > self.model.max_positions:
-            raise ValueError(
+            raise UserError(
                 f"model.max_positions: {self.model.max_positions} are fewer than data.batching.row_length "
                 f"{self.data.batching.row_length}"
             )
@@ -75,13 +75,12 @@ def read(path: pathlib.Path) -> RunConfig:
         there = {other.name: other for other in path.parent.glob("*.py")} if path.parent.is_dir() else {}
         raise UserError(f"{path}: no such config file{nearest(path.name, there)}; see the folder configs/")
     try:
-        config = runpy.run_path(str(path))["get_config"]()
-    except KeyError:
-        raise UserError(f"{path}: has no function get_config(); write one that returns a mt.config.RunConfig") from None
-    except UserError:
-        raise
+        defined = runpy.run_path(str(path))
+        config = defined["get_config"]() if "get_config" in defined else None
     except Exception as error:  # whatever a user's own Python may raise
         raise UserError(f"{path}: {type(error).__name__}: {error}; mend the config file") from None
+    if config is None:
+        raise UserError(f"{path}: has no function get_config(); write one that returns a mt.config.RunConfig")
     if not isinstance(config, RunConfig):
         raise UserError(f"{path}: get_config() returned {type(config).__name__}; it must return a mt.config.RunConfig")
     return config

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable
 
 
-class UserError(Exception):
+class UserError(ValueError):
     """Something the user can mend: one sentence that names the file, line or field and what to do.
 
     The command line prints it without a traceback and exits with status 2.

@@ -42,9 +42,10 @@ def _parse(kind: Any, value: Any, where: str, path: str) -> Any:
         for name in value:
             if name not in fields:
                 raise UserError(f"{where}: unknown field {_join(path, name)}{nearest(name, fields)}")
+        parsed = {name: _parse(hints[name], item, where, _join(path, name)) for name, item in value.items()}
         try:
-            return kind(**{name: _parse(hints[name], item, where, _join(path, name)) for name, item in value.items()})
-        except (ValueError, TypeError) as error:
+            return kind(**parsed)
+        except (UserError, TypeError) as error:  # out of range, or a field without a default left out
             raise UserError(f"{where}: {error}") from None
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is tuple:

@@ -19,6 +19,7 @@ def tiny_run_arguments(corpus, steps, evaluate_every=3) -> list[str]:
         CONFIG,
         *("--data.train", str(corpus)),
         *("--data.batching.batch-tokens", "512", "--data.batching.row-length", "64"),
+        *("--data.batching.kind", "packing"),
         *("--tokenizer.vocab-size", "400"),
         *("--model.num-layers", "1", "--model.decoder-layers", "1", "--model.model-dim", "16"),
         *("--model.ff-dim", "32", "--model.num-heads", "2", "--model.dropout", "0.1"),
@@ -157,6 +158,7 @@ def test_bad_requests_of_a_good_run(run, corpus_folder, tmp_path, capsys):
     assert "no such file" in _answer(capsys, ["translate", str(run), str(tmp_path / "no.txt")])
     assert "no folder" in _answer(capsys, ["translate", str(run), str(latin), "--output", str(tmp_path / "a" / "b")])
     assert "n-best 9" in _answer(capsys, ["translate", str(run), f"{corpus_folder}/test.en", "--n-best", "9"])
+    assert "beam_size: 0" in _answer(capsys, ["translate", str(run), f"{corpus_folder}/test.en", "--beam-size", "0"])
     assert "take best, last or one of" in _answer(capsys, ["translate", str(run), "--checkpoint", "77"])
     short = ["evaluate", str(run), "--source", f"{corpus_folder}/test.en", "--reference", f"{corpus_folder}/train.fr"]
     assert "has 40 lines and" in _answer(capsys, short)

@@ -76,11 +76,11 @@ def main(arguments: Arguments) -> None:
 
     model = config.model.build(len(tokenizer))
     optimizer = build(config.optimizer, config.training.steps)
-    state, step, position = _start(run, config, model, optimizer)
+    checkpoints = Checkpoints(run, config.training.keep_last)
+    state, step, position = _start(checkpoints, config, model, optimizer)
     objective = TranslationObjective(model, config.training.label_smoothing)
     train_step = make_train_step(objective, optimizer, config.seed, config.training.accumulation_steps)
     batches = data.batches(position)
-    checkpoints = Checkpoints(run, config.training.keep_last)
     writer = MetricsWriter(run) if parallel.is_main() else None
     _, step = train(
         state,
@@ -165,7 +165,7 @@ def _training_data(config: RunConfig, tokenizer: Tokenizer) -> TrainingData:
     return data or TrainingData(config.data, tokenizer, config.seed, *share)
 
 
-def _start(run: pathlib.Path, config: RunConfig, model: Any, optimizer: Any) -> tuple[TrainState, int, Position]:
+def _start(checkpoints: Checkpoints, config: RunConfig, model: Any, optimizer: Any) -> tuple[TrainState, int, Position]:
     """The state to begin with: of the newest checkpoint, or a new one."""
 
     def make() -> TrainState:
@@ -174,13 +174,10 @@ def _start(run: pathlib.Path, config: RunConfig, model: Any, optimizer: Any) -> 
 
     shapes = jax.eval_shape(make)
     _log(f"model: {sum(leaf.size for leaf in jax.tree.leaves(shapes.params)):,} parameters")
-    checkpoints = Checkpoints(run, config.training.keep_last)
     step = checkpoints.latest()
     if step is None:
-        checkpoints.close()
         return parallel.replicate(jax.jit(make)()), 0, Position()
     saved = checkpoints.restore(step, Saved(shapes.params, shapes.optimizer_state, None))
-    checkpoints.close()
     _log(f"going on from step {step}")
     state = TrainState(
         parallel.replicate(jax.numpy.asarray(step, jax.numpy.int32)), saved.params, saved.optimizer_state

@@ -11,6 +11,7 @@ import numpy as np
 
 from mt.data.tokenized import Side, TokenizedCorpus
 from mt.data.tokenizer import BOS
+from mt.errors import UserError
 
 _OPEN_ROWS = 24
 
@@ -28,8 +29,8 @@ class BatchingConfig:
     """How pairs become batches.
 
     Attributes:
-        kind: "packing" puts several pairs into each row of one length, "buckets" one pair into a row of its length's
-            bucket.
+        kind: "buckets" puts one pair into a row of its length's bucket, "packing" several pairs into each row of one
+            length. Buckets waste no attention on neighbours; packing is one shape, and fills it better.
         batch_tokens: target positions a batch, padding included, over all devices and accumulation steps.
         row_length: tokens a row holds on either side; the longest pair that can be trained on.
         num_buckets: how many shapes there are, with "buckets"; their bounds are fitted to the corpus.
@@ -37,18 +38,18 @@ class BatchingConfig:
             run is to go on with unchanged.
     """
 
-    kind: Literal["packing", "buckets"] = "packing"
+    kind: Literal["packing", "buckets"] = "buckets"
     batch_tokens: int = 32_768
     row_length: int = 256
-    num_buckets: int = 6
+    num_buckets: int = 12
     row_multiple: int = 8
 
     def __post_init__(self):
         for field in ("batch_tokens", "row_length", "num_buckets", "row_multiple"):
             if getattr(self, field) < 1:
-                raise ValueError(f"data.batching.{field}: {getattr(self, field)} is not positive")
+                raise UserError(f"data.batching.{field}: {getattr(self, field)} is not positive")
         if self.batch_tokens < self.row_length * self.row_multiple:
-            raise ValueError(
+            raise UserError(
                 f"data.batching.batch_tokens: {self.batch_tokens} is less than row_length times row_multiple "
                 f"({self.row_length * self.row_multiple}), the smallest batch"
             )

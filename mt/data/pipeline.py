@@ -60,17 +60,17 @@ class DataConfig:
 
     def __post_init__(self):
         if not self.train:
-            raise ValueError("data.train: no corpus; name at least one")
+            raise UserError("data.train: no corpus; name at least one")
         if self.train_weights and len(self.train_weights) != len(self.train):
-            raise ValueError(
+            raise UserError(
                 f"data.train_weights: {len(self.train_weights)} weights for {len(self.train)} corpora in data.train"
             )
         if any(weight <= 0 for weight in self.train_weights):
-            raise ValueError("data.train_weights: every weight must be positive; leave out a corpus to weigh it 0")
+            raise UserError("data.train_weights: every weight must be positive; leave out a corpus to weigh it 0")
         if self.source_language == self.target_language:
-            raise ValueError(f"data.target_language: {self.target_language!r} is the source language too")
+            raise UserError(f"data.target_language: {self.target_language!r} is the source language too")
         if self.filter.max_length > self.batching.row_length:
-            raise ValueError(
+            raise UserError(
                 f"data.filter.max_length: {self.filter.max_length} tokens do not fit data.batching.row_length "
                 f"{self.batching.row_length}"
             )

@@ -39,9 +39,9 @@ class FilterConfig:
 
     def __post_init__(self):
         if self.max_length < 0:
-            raise ValueError(f"data.filter.max_length: {self.max_length} is negative; 0 means as many as fit")
+            raise UserError(f"data.filter.max_length: {self.max_length} is negative; 0 means as many as fit")
         if self.max_ratio < 1:
-            raise ValueError(f"data.filter.max_ratio: {self.max_ratio} is below 1, which no pair can meet")
+            raise UserError(f"data.filter.max_ratio: {self.max_ratio} is below 1, which no pair can meet")
 
 
 class Side(NamedTuple):

@@ -36,7 +36,7 @@ class TokenizerConfig:
 
     def __post_init__(self):
         if self.vocab_size < 300:
-            raise ValueError(
+            raise UserError(
                 f"tokenizer.vocab_size: {self.vocab_size} is too few; 256 are bytes and 4 are special, take 300 or more"
             )
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from mt.decoding.top_k import top_k
+from mt.errors import UserError
 from mt.models.interface import Cache, Params, Searchable
 
 # Ids every model of ours shares with its tokenizer (see data.tokenizer, which decoding must not need to import).
@@ -35,15 +36,15 @@ class SearchConfig:
 
     def __post_init__(self):
         if self.beam_size < 1:
-            raise ValueError(f"beam_size: {self.beam_size} is not positive")
+            raise UserError(f"beam_size: {self.beam_size} is not positive")
         if self.length_penalty < 0:
-            raise ValueError(f"length_penalty: {self.length_penalty} is negative")
+            raise UserError(f"length_penalty: {self.length_penalty} is negative")
         if self.min_length < 0:
-            raise ValueError(f"min_length: {self.min_length} is negative")
+            raise UserError(f"min_length: {self.min_length} is negative")
         if self.max_length_factor < 0 or self.max_length_offset < 0:
-            raise ValueError("max_length_factor and max_length_offset: neither may be negative")
+            raise UserError("max_length_factor and max_length_offset: neither may be negative")
         if self.max_length_factor == 0 and self.max_length_offset < max(1, self.min_length):
-            raise ValueError("max_length_offset: too small for a translation of min_length")
+            raise UserError("max_length_offset: too small for a translation of min_length")
 
 
 class Hypotheses(NamedTuple):

@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from mt.errors import UserError
 from mt.layers.attention import KeysValues
 from mt.layers.blocks import DecoderBlock, EncoderBlock, layer_norm
 from mt.layers.dropout import Dropout
@@ -56,12 +57,12 @@ class TransformerConfig:
 
     def __post_init__(self):
         if self.model_dim % self.num_heads:
-            raise ValueError(f"model.num_heads: {self.num_heads} does not divide model.model_dim {self.model_dim}")
+            raise UserError(f"model.num_heads: {self.num_heads} does not divide model.model_dim {self.model_dim}")
         if self.model_dim % 2:
-            raise ValueError(f"model.model_dim: {self.model_dim} is odd; sines and cosines need it even")
+            raise UserError(f"model.model_dim: {self.model_dim} is odd; sines and cosines need it even")
         for field in ("dropout", "attention_dropout", "activation_dropout"):
             if not 0 <= getattr(self, field) < 1:
-                raise ValueError(f"model.{field}: {getattr(self, field)} is not in [0, 1)")
+                raise UserError(f"model.{field}: {getattr(self, field)} is not in [0, 1)")
 
     def build(self, vocab: int) -> "Transformer":
         """The model over a vocabulary of that size."""
@@ -188,6 +189,10 @@ class Transformer(nn.Module):
     def logits(self, hidden: jax.Array) -> jax.Array:
         """[..., model_dim] -> float32 [..., vocab]."""
         return self.output_embedding.logits(hidden)
+
+    def output_table(self) -> jax.Array:
+        """What `logits` multiplies with, float32 [vocab, model_dim]."""
+        return self.output_embedding.table
 
     def hidden(self, batch: Batch, deterministic: bool = True) -> jax.Array:
         """A training batch's last hidden states, [batch, target_length, model_dim]; keys: see `batching.assemble`."""

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from mt import parallel
 from mt.checkpoint import Checkpoints, Saved
 from mt.data.pipeline import Position
+from mt.errors import UserError
 from mt.training.train_step import TrainState
 
 # Steps given to the device ahead of the one whose result is awaited: it never idles, and never lags far behind.
@@ -49,11 +50,11 @@ class TrainingConfig:
     def __post_init__(self):
         for field in ("steps", "accumulation_steps", "log_every", "evaluate_every", "keep_last"):
             if getattr(self, field) < 1:
-                raise ValueError(f"training.{field}: {getattr(self, field)} is not positive")
+                raise UserError(f"training.{field}: {getattr(self, field)} is not positive")
         if self.dev_sentences < 0:
-            raise ValueError(f"training.dev_sentences: {self.dev_sentences} is negative; 0 means all of them")
+            raise UserError(f"training.dev_sentences: {self.dev_sentences} is negative; 0 means all of them")
         if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"training.label_smoothing: {self.label_smoothing} is not in [0, 1)")
+            raise UserError(f"training.label_smoothing: {self.label_smoothing} is not in [0, 1)")
 
 
 class Writer(Protocol):

@@ -6,47 +6,70 @@ import jax
 import jax.numpy as jnp
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
-def cross_entropy(
-    logits: jax.Array, targets: jax.Array, weights: jax.Array, label_smoothing: float
+@functools.partial(jax.custom_vjp, nondiff_argnums=(4,))
+def projected_cross_entropy(
+    hidden: jax.Array, table: jax.Array, targets: jax.Array, weights: jax.Array, label_smoothing: float
 ) -> tuple[jax.Array, jax.Array]:
-    """Cross-entropy against label-smoothed targets (Szegedy et al. 2016, section 7), summed with weights.
+    """Cross-entropy of logits hidden @ table^T against label-smoothed targets, summed with weights.
 
-    The smoothed target gives each of the `vocab` tokens label_smoothing / vocab, and the right one 1 - label_smoothing
-    more. It is never written out: only its inner product with the log-probabilities is needed, and its gradient is
-    the softmax less a constant, and less another at one place.
+    The smoothed target (Szegedy et al. 2016, section 7) gives each of the `vocab` tokens label_smoothing / vocab, and
+    the right one 1 - label_smoothing more. Neither it nor the gradient with respect to the logits is ever written out:
+    that gradient is the softmax, less a constant, less another at one place, and the two constants pass through the
+    projection as a sum over the table and as a few of its rows. What remains is the softmax and two products with it,
+    made in the forward pass, while the logits are at hand.
 
     Args:
-        logits: float32 [..., vocab].
-        targets: int [...].
-        weights: float32 [...], 0 where nothing is to be predicted.
+        hidden: [positions, model_dim], in the dtype to multiply in.
+        table: float32 [vocab, model_dim].
+        targets: int [positions].
+        weights: float32 [positions], 0 where nothing is to be predicted.
         label_smoothing: in [0, 1).
 
     Returns:
         Two float32 scalars: the loss in nats, and the negative log-likelihood (the loss without smoothing), which has
         no gradient.
     """
-    return _forward(logits, targets, weights, label_smoothing)[0]
+    loss, nll, *_ = _forward(hidden, table, targets, weights, label_smoothing)
+    return loss, nll
 
 
-def _forward(logits, targets, weights, label_smoothing):
-    normalizer = jax.nn.logsumexp(logits, axis=-1)  # [...]
-    right = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
+def _product(pattern: str, one: jax.Array, other: jax.Array, dtype: jnp.dtype) -> jax.Array:
+    return jnp.einsum(pattern, one.astype(dtype), other.astype(dtype), preferred_element_type=jnp.float32)
+
+
+def _forward(hidden, table, targets, weights, label_smoothing):
+    logits = _product("nd,vd->nv", hidden, table, hidden.dtype)
+    highest = jax.lax.stop_gradient(jnp.max(logits, axis=-1, keepdims=True))
+    exponentials = jnp.exp(logits - highest)
+    total = jnp.sum(exponentials, axis=-1, keepdims=True)
+    normalizer = (jnp.log(total) + highest)[:, 0]
+    right = jnp.take_along_axis(logits, targets[:, None], axis=-1)[:, 0]
     nll = jnp.sum(weights * (normalizer - right))
-    if label_smoothing:
-        uniform = jnp.sum(weights * (normalizer - jnp.mean(logits, axis=-1)))
-        loss = (1 - label_smoothing) * nll + label_smoothing * uniform
-    else:
-        loss = nll
-    return (loss, nll), (logits, normalizer, targets, weights)
+    uniform = jnp.sum(weights * (normalizer - jnp.mean(logits, axis=-1)))
+    loss = (1 - label_smoothing) * nll + label_smoothing * uniform
+    return loss, nll, exponentials, total
+
+
+def _forward_with_gradients(hidden, table, targets, weights, label_smoothing):
+    loss, nll, exponentials, total = _forward(hidden, table, targets, weights, label_smoothing)
+    dtype = hidden.dtype
+    weight = weights[:, None]
+    softmax = exponentials * (weight / total)  # [positions, vocab], weighted
+    on_target, on_all = 1 - label_smoothing, label_smoothing / table.shape[0]
+
+    hidden_gradient = _product("nv,vd->nd", softmax, table, dtype)
+    hidden_gradient -= weight * (on_target * table[targets] + on_all * jnp.sum(table, axis=0))
+    weighted_hidden = weight * hidden.astype(jnp.float32)
+    table_gradient = _product("nv,nd->vd", softmax, hidden, dtype)
+    table_gradient = table_gradient.at[targets].add(-on_target * weighted_hidden)
+    table_gradient -= on_all * jnp.sum(weighted_hidden, axis=0)
+    return (loss, nll), (hidden_gradient.astype(dtype), table_gradient)
 
 
 def _backward(label_smoothing, saved, gradients):
-    logits, normalizer, targets, weights = saved
-    scale = (weights * gradients[0])[..., None]
-    is_target = jax.lax.broadcasted_iota(jnp.int32, logits.shape, logits.ndim - 1) == targets[..., None]
-    wanted = jnp.where(is_target, 1 - label_smoothing, 0) + label_smoothing / logits.shape[-1]
-    return (jnp.exp(logits - normalizer[..., None]) - wanted) * scale, None, None
+    hidden_gradient, table_gradient = saved
+    scale = gradients[0]
+    return hidden_gradient * scale.astype(hidden_gradient.dtype), table_gradient * scale, None, None
 
 
-cross_entropy.defvjp(_forward, _backward)
+projected_cross_entropy.defvjp(_forward_with_gradients, _backward)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from mt.models.interface import Batch, Params
-from mt.training.losses import cross_entropy
+from mt.training.losses import projected_cross_entropy
 
 Sums: TypeAlias = dict[str, jax.Array]
 
@@ -31,7 +31,7 @@ class TranslationObjective:
     """Cross-entropy of the target's tokens, each given those before it and the source.
 
     Attributes:
-        model: a Flax module with the methods `hidden` and `logits`.
+        model: a Flax module with the methods `hidden` and `output_table`, whose product is the logits.
         label_smoothing: in [0, 1); evaluation has none.
     """
 
@@ -48,8 +48,13 @@ class TranslationObjective:
             method="hidden",
             rngs=None if deterministic else {"dropout": rng},
         )
-        logits = self.model.apply({"params": params}, hidden, method="logits")
+        table = self.model.apply({"params": params}, method="output_table")
         weights = (batch["target_segments"] > 0).astype(jnp.float32)
-        smoothing = 0.0 if deterministic else self.label_smoothing
-        loss, nll = cross_entropy(logits, batch["target_tokens"], weights, smoothing)
+        loss, nll = projected_cross_entropy(
+            hidden.reshape(-1, hidden.shape[-1]),
+            table,
+            batch["target_tokens"].reshape(-1),
+            weights.reshape(-1),
+            0.0 if deterministic else self.label_smoothing,
+        )
         return {"loss": loss, "nll": nll, "weight": jnp.sum(weights)}

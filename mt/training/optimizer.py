@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from mt.errors import UserError
+
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
@@ -33,15 +35,15 @@ class OptimizerConfig:
 
     def __post_init__(self):
         if self.learning_rate <= 0:
-            raise ValueError(f"optimizer.learning_rate: {self.learning_rate} is not positive")
+            raise UserError(f"optimizer.learning_rate: {self.learning_rate} is not positive")
         if self.warmup_steps < 0:
-            raise ValueError(f"optimizer.warmup_steps: {self.warmup_steps} is negative")
+            raise UserError(f"optimizer.warmup_steps: {self.warmup_steps} is negative")
         for field in ("beta1", "beta2"):
             if not 0 <= getattr(self, field) < 1:
-                raise ValueError(f"optimizer.{field}: {getattr(self, field)} is not in [0, 1)")
+                raise UserError(f"optimizer.{field}: {getattr(self, field)} is not in [0, 1)")
         for field in ("epsilon", "weight_decay", "clip_norm"):
             if getattr(self, field) < 0:
-                raise ValueError(f"optimizer.{field}: {getattr(self, field)} is negative")
+                raise UserError(f"optimizer.{field}: {getattr(self, field)} is negative")
 
 
 def schedule(config: OptimizerConfig, steps: int) -> optax.Schedule:

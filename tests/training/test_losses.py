@@ -3,23 +3,41 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mt.training.losses import cross_entropy
+from mt.training.losses import projected_cross_entropy
+
+RANDOM = np.random.default_rng(0)
+HIDDEN = RANDOM.normal(0, 1, (7, 6)).astype(np.float32)
+TABLE = RANDOM.normal(0, 1, (11, 6)).astype(np.float32)
+TARGETS = np.array([3, 0, 10, 3, 5, 1, 2])  # one of them twice: its gradients must add up
+WEIGHTS = np.array([1, 1, 0, 1, 0.5, 1, 1], np.float32)
+
+
+def defined(hidden, table, label_smoothing):
+    """The definition, with every target written out."""
+    smoothed = (1 - label_smoothing) * jax.nn.one_hot(TARGETS, 11) + label_smoothing / 11
+    return -jnp.sum(WEIGHTS[:, None] * smoothed * jax.nn.log_softmax(hidden @ table.T))
 
 
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
-def test_cross_entropy_is_its_definition_and_so_is_its_gradient(label_smoothing):
-    random = np.random.default_rng(0)
-    logits = random.normal(0, 3, (2, 5, 11)).astype(np.float32)
-    targets = random.integers(0, 11, (2, 5))
-    weights = np.array([[1, 1, 0, 1, 0.5], [1, 0, 0, 1, 1]], np.float32)
+def test_it_is_its_definition_and_so_are_its_gradients(label_smoothing):
+    loss, nll = projected_cross_entropy(HIDDEN, TABLE, TARGETS, WEIGHTS, label_smoothing)
+    assert float(loss) == pytest.approx(float(defined(HIDDEN, TABLE, label_smoothing)), rel=1e-5)
+    assert float(nll) == pytest.approx(float(defined(HIDDEN, TABLE, 0.0)), rel=1e-5)
 
-    def defined(logits):
-        smoothed = (1 - label_smoothing) * jax.nn.one_hot(targets, 11) + label_smoothing / 11
-        return -jnp.sum(weights[..., None] * smoothed * jax.nn.log_softmax(logits))
+    def total(hidden, table):
+        return 3 * projected_cross_entropy(hidden, table, TARGETS, WEIGHTS, label_smoothing)[0]
 
-    loss, nll = cross_entropy(logits, targets, weights, label_smoothing)
-    assert float(loss) == pytest.approx(float(defined(logits)), rel=1e-5)
-    chosen = np.take_along_axis(np.asarray(jax.nn.log_softmax(logits)), targets[..., None], -1)[..., 0]
-    assert float(nll) == pytest.approx(float(-(weights * chosen).sum()), rel=1e-5)
-    found = jax.grad(lambda logits: 3 * cross_entropy(logits, targets, weights, label_smoothing)[0])(logits)
-    np.testing.assert_allclose(found, jax.grad(lambda logits: 3 * defined(logits))(logits), atol=1e-5)
+    found = jax.grad(total, (0, 1))(HIDDEN, TABLE)
+    expected = jax.grad(lambda *of: 3 * defined(*of, label_smoothing), (0, 1))(HIDDEN, TABLE)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-5)
+
+
+def test_in_bfloat16_the_loss_is_float32_and_near():
+    loss, _ = projected_cross_entropy(HIDDEN.astype(jnp.bfloat16), TABLE, TARGETS, WEIGHTS, 0.1)
+    assert loss.dtype == jnp.float32
+    assert float(loss) == pytest.approx(float(defined(HIDDEN, TABLE, 0.1)), rel=0.02)
+    gradient = jax.grad(lambda h: projected_cross_entropy(h, TABLE, TARGETS, WEIGHTS, 0.1)[0])(
+        HIDDEN.astype(jnp.bfloat16)
+    )
+    assert gradient.dtype == jnp.bfloat16
