@@ -10,9 +10,8 @@ from tqdm import tqdm
 
 from mt import evaluation, parallel, trained
 from mt.commands.translate import SearchOptions
-from mt.data.datasets import read_pairs
+from mt.data.datasets import read_aligned, read_pairs
 from mt.data.pipeline import DataConfig
-from mt.data.text import read_lines
 from mt.data.tokenized import default_cache
 from mt.decoding.translator import Translator
 from mt.errors import UserError
@@ -51,7 +50,9 @@ def main(arguments: Arguments) -> None:
     if (arguments.source is None) != (arguments.reference is None):
         raise UserError("--source and --reference: give both files, or neither and a --split")
     if arguments.source and arguments.reference:
-        pairs = read_files(arguments.source, arguments.reference)
+        pairs = list(read_aligned(arguments.source, arguments.reference))
+        if not pairs:
+            raise UserError(f"{arguments.source}: empty; there is nothing to evaluate on")
         name = arguments.source.name
     else:
         pairs, name = read_split(arguments.run, arguments.split), arguments.split
@@ -64,19 +65,6 @@ def main(arguments: Arguments) -> None:
     path = pathlib.Path(arguments.json) if arguments.json else arguments.run / f"evaluation-{name}.json"
     write_json(path, result)
     print(f"written to {path}", file=sys.stderr)
-
-
-def read_files(source: pathlib.Path, reference: pathlib.Path) -> list[tuple[str, str]]:
-    """Two aligned files as pairs."""
-    sides = [list(read_lines(path)) for path in (source, reference)]
-    if len(sides[0]) != len(sides[1]):
-        raise UserError(
-            f"{source} has {len(sides[0])} lines and {reference} has {len(sides[1])}: they are not aligned; make "
-            "line N of one the translation of line N of the other"
-        )
-    if not sides[0]:
-        raise UserError(f"{source}: empty; there is nothing to evaluate on")
-    return list(zip(*sides))
 
 
 def read_split(run: pathlib.Path, split: str) -> list[tuple[str, str]]:

@@ -50,6 +50,15 @@ def read_pairs(corpus: str, split: str, languages: Languages) -> Iterator[tuple[
     return _open(corpus, split, languages).pairs()
 
 
+def read_aligned(source: pathlib.Path, target: pathlib.Path) -> Iterator[tuple[str, str]]:
+    """The pairs of two files, line by line.
+
+    Raises:
+        UserError: one cannot be read, or they have not the same number of lines.
+    """
+    return _TwoFiles(_existing(source), _existing(target)).pairs()
+
+
 def fingerprint(corpus: str, split: str, languages: Languages) -> Any:
     """What `read_pairs` would read, as a JSON value that differs whenever the pairs may."""
     return _open(corpus, split, languages).fingerprint()

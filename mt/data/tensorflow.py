@@ -8,6 +8,7 @@ from typing import Any
 def import_tensorflow() -> Any:
     """The module, imported only when it is needed: that takes seconds."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # of no use to a data pipeline, and it announces itself
     import tensorflow as tf
 
     tf.config.set_visible_devices([], "GPU")

@@ -125,7 +125,8 @@ def _write(folder: pathlib.Path, pairs: Pairs, tokenizer: Tokenizer, filters: Fi
     starts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     lengths: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     written = [0, 0]
-    files = [open(folder / f"{name}.tokens", "wb") for name in _NAMES]
+    for name in _NAMES:
+        (folder / f"{name}.tokens").touch()
     for chunk in _chunks(pairs):
         counts["read"] += len(chunk)
         tokens = [tokenizer.encode(texts) for texts in zip(*chunk)]
@@ -145,10 +146,9 @@ def _write(folder: pathlib.Path, pairs: Pairs, tokenizer: Tokenizer, filters: Fi
             starts[number].append(written[number] + np.cumsum(own, dtype=np.int64) - own)
             lengths[number].append(own)
             chosen = itertools.chain.from_iterable(itertools.compress(side, kept))
-            files[number].write(np.fromiter(chosen, dtype).tobytes())
+            with open(folder / f"{_NAMES[number]}.tokens", "ab") as file:
+                file.write(np.fromiter(chosen, dtype).tobytes())
             written[number] += int(own.sum())
-    for file in files:
-        file.close()
     first: np.ndarray | slice = slice(None)
     if filters and filters.duplicates == "drop" and hashes:
         every = np.concatenate(hashes)

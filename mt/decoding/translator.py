@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from mt import trained
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.beam_search import Hypotheses, SearchConfig, beam_search
 from mt.decoding.splitting import split_long
@@ -65,8 +66,6 @@ class Translator:
         Raises:
             UserError: it is not a run, has no such checkpoint, or a file of it is damaged.
         """
-        from mt import trained
-
         found = trained.load(pathlib.Path(run), checkpoint)
         return cls(found.model, found.params, found.tokenizer, found.search, found.max_source_length)
 
