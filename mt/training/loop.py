@@ -155,9 +155,9 @@ def train(
                     checkpoints.save(step, Saved(state.params, state.optimizer_state, list(position)), found)
                     saved_at = step
         settle(0)
-    if saved_at != step:
-        checkpoints.save(step, Saved(state.params, state.optimizer_state, list(position)), None)
-    checkpoints.wait()
+        if saved_at != step:
+            checkpoints.save(step, Saved(state.params, state.optimizer_state, list(position)), None)
+        checkpoints.wait()
     return state, step
 
 
