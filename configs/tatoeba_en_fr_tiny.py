@@ -2,8 +2,9 @@
 
     mt train configs/tatoeba_en_fr_tiny.py --workdir runs/tiny
 
-Expect about 39 BLEU on the 2,000 test sentences. What was tried, each for the same minutes on two cores, by the dev
-set's negative log-likelihood in nats a French word (less is better; packed rows of 64, linear decay to zero):
+Expect 38 BLEU on the 2,000 test sentences: 38.03 after 7.8 minutes of training. What was tried, each for the same
+minutes on two cores, by the dev set's negative log-likelihood in nats a French word (less is better; packed rows of 64,
+linear decay to zero):
 
     width  layers  batch   rate   steps   nats
     256    4 + 2   2,048   2e-3     866   3.17   6 minutes
