@@ -19,7 +19,9 @@ def _start(arguments, devices):
 
 def test_two_processes_train_as_one(corpus_folder, tmp_path):
     arguments = tiny_run_arguments(corpus_folder, steps=4, evaluate_every=2)
-    arguments += ["--model.dropout", "0.1", "--optimizer.warmup-steps", "1"]
+    # Some gradients are zero but for rounding (a bias of the keys moves no softmax): with Adam's usual epsilon, their
+    # updates would be of full size, and of random sign.
+    arguments += ["--optimizer.warmup-steps", "1", "--optimizer.epsilon", "1e-2"]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         coordinator = f"127.0.0.1:{free.getsockname()[1]}"

@@ -6,6 +6,7 @@ import signal
 
 import jax
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 
 from mt import checkpoint, cli, parallel
@@ -50,12 +51,13 @@ def test_stopped_and_resumed_is_never_stopped(corpus_folder, tmp_path, monkeypat
 
 
 def saved_arrays(run, step, name):
-    """What a checkpoint holds under a name, by path."""
-    import orbax.checkpoint as ocp
-
-    with ocp.StandardCheckpointer() as checkpointer:
-        tree = checkpointer.restore(run / "checkpoints" / str(step) / name)
-    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+    """What a checkpoint holds under a name, by path, on however many devices and hosts it was saved."""
+    path = run / "checkpoints" / str(step) / name
+    with ocp.PyTreeCheckpointer() as checkpointer:
+        tree = checkpointer.metadata(path).item_metadata.tree
+        as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
+        found = checkpointer.restore(path, args=ocp.args.PyTreeRestore(restore_args=as_numpy))
+    return {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(found)}
 
 
 def test_nothing_is_compiled_after_every_shape_was_seen(corpus_folder, tokenizer):
