@@ -54,9 +54,13 @@ def read_config(run: pathlib.Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"{run} has no {CONFIG}, so it is not a run; give the --workdir of mt train")
     try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise UserError(f"{path}: damaged ({error}); put back the file") from None
+        config = json.loads(path.read_text())
+        complete = {"model", "search", "data"} <= config["run"].keys() and isinstance(config["tokenizer_sha256"], str)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        complete = False
+    if not complete:
+        raise UserError(f"{path}: not a run's config, or damaged; put back the file")
+    return config
 
 
 def load(run: pathlib.Path, which: str = "best") -> Trained:
@@ -70,12 +74,8 @@ def load(run: pathlib.Path, which: str = "best") -> Trained:
         UserError: it is not a run, has no such checkpoint, or one of its files is missing or not its own.
     """
     config, where = read_config(run), str(run / CONFIG)
-    try:
-        sections = {name: config["run"][name] for name in ("model", "search", "data")}
-        sha256 = config["tokenizer_sha256"]
-    except (KeyError, TypeError):
-        raise UserError(f"{where}: not a run's config, or damaged; put back the file") from None
-    tokenizer = Tokenizer.load(run / TOKENIZER, sha256)
+    sections = config["run"]
+    tokenizer = Tokenizer.load(run / TOKENIZER, config["tokenizer_sha256"])
     model = from_json(ModelConfig, sections["model"], where).build(len(tokenizer))
     step = checkpoint.choose(run, which)
     abstract = jax.eval_shape(lambda: model.init(jax.random.key(0), dummy_batch())["params"])

@@ -7,6 +7,8 @@ import shutil
 import pytest
 
 from mt import Translator, cli
+from mt.decoding.beam_search import SearchConfig
+from mt.decoding.translator import max_target_length
 from tests.conftest import ROOT, shipped_pairs
 
 CONFIG = str(ROOT / "configs" / "tatoeba_en_fr_tiny.py")
@@ -159,10 +161,38 @@ def test_bad_requests_of_a_good_run(run, corpus_folder, tmp_path, capsys):
     assert "no folder" in _answer(capsys, ["translate", str(run), str(latin), "--output", str(tmp_path / "a" / "b")])
     assert "n-best 9" in _answer(capsys, ["translate", str(run), f"{corpus_folder}/test.en", "--n-best", "9"])
     assert "beam_size: 0" in _answer(capsys, ["translate", str(run), f"{corpus_folder}/test.en", "--beam-size", "0"])
+    for option in ("--length-penalty", "--max-length-factor"):
+        for value in ("nan", "inf"):
+            found = _answer(capsys, ["translate", str(run), f"{corpus_folder}/test.en", option, value])
+            assert "is not a number from 0 on" in found
+    assert "not a file" in _answer(capsys, ["translate", str(run), str(latin), "--output", str(tmp_path)])
     assert "take best, last or one of" in _answer(capsys, ["translate", str(run), "--checkpoint", "77"])
     short = ["evaluate", str(run), "--source", f"{corpus_folder}/test.en", "--reference", f"{corpus_folder}/train.fr"]
     assert "has 40 lines and" in _answer(capsys, short)
     assert "give both files" in _answer(capsys, ["evaluate", str(run), "--source", f"{corpus_folder}/test.en"])
+
+
+def test_the_minimum_length_raises_the_maximum():
+    config = SearchConfig(min_length=40, max_length_factor=2.0, max_length_offset=1)
+    assert max_target_length(3, config) == 40
+    assert max_target_length(30, config) == 61
+
+
+def test_a_start_that_saved_nothing_blocks_no_other(run, corpus_folder, tmp_path):
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    shutil.copy(run / "config.json", begun)
+    arguments = tiny_run_arguments(corpus_folder, 1)
+    assert cli.main([*arguments, "--workdir", str(begun), "--tokenizer.vocab-size", "380"]) == 0
+
+
+def test_a_damaged_config_is_named(run, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    for damaged in ("", "{}", '{"run": 3}', "[]"):
+        (copy / "config.json").write_text(damaged)
+        for verb in ("translate", "evaluate"):
+            assert "config.json: not a run's config, or damaged" in _answer(capsys, [verb, str(copy)])
 
 
 def test_help_fits_a_screen(capsys):

@@ -21,7 +21,8 @@ from mt.serialization import from_json
 
 @dataclasses.dataclass(frozen=True)
 class Arguments:
-    """Translates a test set and compares it with its reference: BLEU, chrF and TER by sacreBLEU, cased, detokenised.
+    """Translates a test set and compares it with its reference: BLEU, chrF and TER by sacreBLEU on
+    detokenised text (TER is lower-cased, as sacreBLEU has it).
 
     Attributes:
         run: the --workdir of a training.

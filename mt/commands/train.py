@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
@@ -11,10 +12,10 @@ import tyro
 
 from mt import config as run_config
 from mt import evaluation, parallel, trained
-from mt.checkpoint import Checkpoints, Saved
+from mt.checkpoint import Checkpoints, Saved, steps
 from mt.commands import evaluate as evaluate_command
 from mt.config import RunConfig
-from mt.data.datasets import Languages, read_pairs
+from mt.data.datasets import Languages, fingerprint, read_pairs
 from mt.data.pipeline import DataConfig, Position, TrainingData, evaluation_batches
 from mt.data.tokenized import FilterConfig, default_cache, tokenized_corpus
 from mt.data.tokenizer import Tokenizer, TokenizerConfig
@@ -123,12 +124,12 @@ def _check_devices(config: RunConfig) -> None:
 def _prepare(run: pathlib.Path, config: RunConfig) -> Tokenizer:
     """Makes the run's folder, or checks that it is of this config; the first host does, the others wait for it."""
     if parallel.is_main():
-        if (run / trained.CONFIG).is_file():
-            old = trained.read_config(run)
-            run_config.check_same(run, old["run"], config)
-        elif run.exists() and not (run.is_dir() and not any(run.iterdir())):
+        begun = (run / trained.CONFIG).is_file()
+        if begun and steps(run):
+            run_config.check_same(run, trained.read_config(run)["run"], config)
+        elif not begun and run.exists() and not (run.is_dir() and not any(run.iterdir())):
             raise UserError(f"{run}: exists and is not a run; name an empty or a new folder as --workdir")
-        else:
+        else:  # also where an earlier start saved nothing: there is nothing to contradict
             tokenizer = _make_tokenizer(config.tokenizer, config.data)
             write_atomically(run / trained.TOKENIZER, tokenizer.model)
             write_json(run / trained.CONFIG, run_config.describe(config, tokenizer.sha256))
@@ -219,11 +220,13 @@ def _dev_evaluation(
 
 def _finish(run: pathlib.Path, config: RunConfig) -> None:
     """Reports on the test set, shows some translations, and says how to go on."""
+    split = "test"
     try:
-        pairs, split = evaluate_command.read_split(run, "test"), "test"
+        fingerprint(config.data.corpus("test"), "test", config.data.languages)
     except UserError as error:
         _log(f"no test set ({error}); reporting on the dev set")
-        pairs, split = evaluate_command.read_split(run, "dev"), "dev"
+        split = "dev"
+    pairs = evaluate_command.read_split(run, split)
     found = trained.load(run)
     translator = Translator(found.model, found.params, found.tokenizer, found.search, found.max_source_length)
     translations = evaluate_command.translate_all(translator, [source for source, _ in pairs], {})
@@ -234,4 +237,4 @@ def _finish(run: pathlib.Path, config: RunConfig) -> None:
         print(f"  {config.data.source_language}: {pairs[number][0]}")
         print(f"  {config.data.target_language}: {translations[number]}\n")
     print("To translate, type:")
-    print(f'  echo "{pairs[0][0]}" | mt translate {run}')
+    print(f"  echo {shlex.quote(pairs[0][0])} | mt translate {shlex.quote(str(run))}")

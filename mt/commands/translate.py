@@ -68,9 +68,11 @@ def main(arguments: Arguments) -> None:
     for path in arguments.input:
         if not path.is_file():
             raise UserError(f"{path}: no such file; check the path")
-    output = pathlib.Path(arguments.output)
+    output = pathlib.Path(arguments.output).resolve()  # a link is followed, not replaced
     if arguments.output and not output.parent.is_dir():
         raise UserError(f"--output {output}: there is no folder {output.parent}; make it first")
+    if arguments.output and output.exists() and not output.is_file():
+        raise UserError(f"--output {output}: not a file; name one, or leave it out for standard output")
     translator = Translator.load(arguments.run, arguments.checkpoint)
     lines: Iterable[str] = _translated(translator, arguments)
     # A bar beside translations on the same screen would only be in their way.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import pathlib
 import sys
 from collections.abc import Generator, Iterator
@@ -65,7 +66,7 @@ class DataConfig:
             raise UserError(
                 f"data.train_weights: {len(self.train_weights)} weights for {len(self.train)} corpora in data.train"
             )
-        if any(weight <= 0 for weight in self.train_weights):
+        if not all(0 < weight < math.inf for weight in self.train_weights):
             raise UserError("data.train_weights: every weight must be positive; leave out a corpus to weigh it 0")
         if self.source_language == self.target_language:
             raise UserError(f"data.target_language: {self.target_language!r} is the source language too")

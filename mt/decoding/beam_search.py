@@ -1,6 +1,7 @@
 """Beam search over any model that can start from a source, step by a token and follow its hypotheses."""
 
 import dataclasses
+import math
 from typing import NamedTuple
 
 import jax
@@ -24,7 +25,8 @@ class SearchConfig:
         length_penalty: alpha of GNMT's penalty (Wu et al. 2016, equation 14); 0 compares log-probabilities alone, more
             favours longer translations.
         min_length: tokens a translation has at least, its end not counted.
-        max_length_factor: tokens a translation has at most, its end not counted, for each token of the source, ...
+        max_length_factor: tokens a translation has at most (but never fewer than `min_length`), its end not counted,
+            for each token of the source, ...
         max_length_offset: ... and in addition.
     """
 
@@ -37,12 +39,14 @@ class SearchConfig:
     def __post_init__(self):
         if self.beam_size < 1:
             raise UserError(f"beam_size: {self.beam_size} is not positive")
-        if self.length_penalty < 0:
-            raise UserError(f"length_penalty: {self.length_penalty} is negative")
+        if not 0 <= self.length_penalty < math.inf:
+            raise UserError(f"length_penalty: {self.length_penalty} is not a number from 0 on")
         if self.min_length < 0:
             raise UserError(f"min_length: {self.min_length} is negative")
-        if self.max_length_factor < 0 or self.max_length_offset < 0:
-            raise UserError("max_length_factor and max_length_offset: neither may be negative")
+        if not 0 <= self.max_length_factor < math.inf:
+            raise UserError(f"max_length_factor: {self.max_length_factor} is not a number from 0 on")
+        if self.max_length_offset < 0:
+            raise UserError(f"max_length_offset: {self.max_length_offset} is negative")
         if self.max_length_factor == 0 and self.max_length_offset < max(1, self.min_length):
             raise UserError("max_length_offset: too small for a translation of min_length")
 

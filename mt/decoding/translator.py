@@ -154,7 +154,7 @@ class Translator:
 
 def max_target_length(source_length: int, config: SearchConfig) -> int:
     """The most tokens a translation of so many may have; neither counts eos."""
-    return int(config.max_length_factor * source_length) + config.max_length_offset
+    return max(int(config.max_length_factor * source_length) + config.max_length_offset, config.min_length)
 
 
 def _join(parts: list[list[Translation]]) -> list[Translation]:
