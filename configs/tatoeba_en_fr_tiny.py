@@ -2,8 +2,8 @@
 
     mt train configs/tatoeba_en_fr_tiny.py --workdir runs/tiny
 
-Expect 38 BLEU on the 2,000 test sentences: 38.03 after 7.8 minutes of training. What was tried,
-by the dev set's negative log-likelihood in nats a French word (less is better; packed rows of 64, linear decay to zero).
+Expect 38 BLEU on the 2,000 test sentences: 38.03 after 7.8 minutes of training. What was tried, by the dev
+set's negative log-likelihood in nats a French word (packed rows of 64, linear decay to zero; less is better).
 The first three ran for 6 minutes; the last two for the steps that fit into 8.3 minutes at the step time measured when
 nothing else ran, though beside other work:
 
