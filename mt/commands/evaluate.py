@@ -58,7 +58,7 @@ def main(arguments: Arguments) -> None:
     else:
         pairs, name = read_split(arguments.run, arguments.split), arguments.split
     found = trained.load(arguments.run, arguments.checkpoint)
-    translator = Translator(found.model, found.params, found.tokenizer, found.search, found.max_source_length)
+    translator = Translator.of(found)
     translations = translate_all(translator, [source for source, _ in pairs], arguments.search.given())
     result = report(name, found.name, translations, pairs)
     if arguments.translations:

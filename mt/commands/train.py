@@ -15,7 +15,7 @@ from mt import evaluation, parallel, trained
 from mt.checkpoint import Checkpoints, Saved, steps
 from mt.commands import evaluate as evaluate_command
 from mt.config import RunConfig
-from mt.data.datasets import Languages, fingerprint, read_pairs
+from mt.data.datasets import fingerprint, read_pairs
 from mt.data.pipeline import DataConfig, Position, TrainingData, evaluation_batches
 from mt.data.tokenized import FilterConfig, default_cache, tokenized_corpus
 from mt.data.tokenizer import Tokenizer, TokenizerConfig
@@ -192,7 +192,7 @@ def _dev_evaluation(
     """A function from parameters to the dev set's loss and BLEU."""
     batching, corpus = config.data.batching, config.data.corpus("dev")
     keep_all = FilterConfig(max_length=batching.row_length, max_ratio=float("inf"), duplicates="keep")
-    languages = Languages(config.data.source_language, config.data.target_language)
+    languages = config.data.languages
     tokenized = tokenized_corpus(corpus, "dev", languages, tokenizer, keep_all, config.data.cache_folder)
     pairs = list(read_pairs(corpus, "dev", languages))
     wanted = config.training.dev_sentences or len(pairs)
@@ -228,7 +228,7 @@ def _finish(run: pathlib.Path, config: RunConfig) -> None:
         split = "dev"
     pairs = evaluate_command.read_split(run, split)
     found = trained.load(run)
-    translator = Translator(found.model, found.params, found.tokenizer, found.search, found.max_source_length)
+    translator = Translator.of(found)
     translations = evaluate_command.translate_all(translator, [source for source, _ in pairs], {})
     result = evaluate_command.report(split, found.name, translations, pairs)
     write_json(run / f"evaluation-{split}.json", result)

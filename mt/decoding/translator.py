@@ -66,7 +66,11 @@ class Translator:
         Raises:
             UserError: it is not a run, has no such checkpoint, or a file of it is damaged.
         """
-        found = trained.load(pathlib.Path(run), checkpoint)
+        return cls.of(trained.load(pathlib.Path(run), checkpoint))
+
+    @classmethod
+    def of(cls, found: trained.Trained) -> "Translator":
+        """The translator of a model that was read from disk."""
         return cls(found.model, found.params, found.tokenizer, found.search, found.max_source_length)
 
     def translate(self, texts: Sequence[str], **search: Any) -> list[str]:
