@@ -45,6 +45,13 @@ def main(arguments: list[str] | None = None) -> int:
             f"mt: error: {error.filename}: {error.strerror}; check the path, its rights and the disk", file=sys.stderr
         )
         return 2
+    except Exception as error:
+        # JAX has an exception of its own for this, which is not worth importing JAX for.
+        if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        reason = next(iter(str(error).splitlines()), "MemoryError")
+        print(f"mt: error: out of memory ({reason}); take a smaller beam, batch or model", file=sys.stderr)
+        return 2
     return 0
 
 
