@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
+from mt.errors import UserError
+
 
 @contextlib.contextmanager
 def atomic_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
@@ -41,6 +43,20 @@ def write_atomically(path: pathlib.Path, content: bytes) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def check_output(path: pathlib.Path, option: str) -> pathlib.Path:
+    """Where a file is to be written, a link followed rather than replaced.
+
+    Raises:
+        UserError: it cannot be, which is better known before the work than after it; `option` is what named it.
+    """
+    path = path.resolve()
+    if not path.parent.is_dir():
+        raise UserError(f"{option} {path}: there is no folder {path.parent}; make it first")
+    if path.exists() and not path.is_file():
+        raise UserError(f"{option} {path}: not a file; name one, or leave the option out")
+    return path
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:

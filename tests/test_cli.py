@@ -9,9 +9,12 @@ import pytest
 from mt import Translator, cli
 from mt.decoding.beam_search import SearchConfig
 from mt.decoding.translator import max_target_length
+from mt.errors import UserError
 from tests.conftest import ROOT, shipped_pairs
 
 CONFIG = str(ROOT / "configs" / "tatoeba_en_fr_tiny.py")
+# More than any machine has memory for.
+TOO_WIDE = ("--beam-size", "100000", "--max-length-offset", "1000")
 
 
 def tiny_run_arguments(corpus, steps, evaluate_every=3) -> list[str]:
@@ -159,7 +162,9 @@ def test_bad_requests_of_a_good_run(run, corpus_folder, tmp_path, capsys):
     assert "latin.txt, line 2: not valid UTF-8" in _answer(capsys, ["translate", str(run), str(latin)])
     assert "no such file" in _answer(capsys, ["translate", str(run), str(tmp_path / "no.txt")])
     assert "no folder" in _answer(capsys, ["translate", str(run), str(latin), "--output", str(tmp_path / "a" / "b")])
-    assert "n-best 9" in _answer(capsys, ["translate", str(run), f"{corpus_folder}/test.en", "--n-best", "9"])
+    assert "n best: 9 is not between 1 and" in _answer(
+        capsys, ["translate", str(run), f"{corpus_folder}/test.en", "--n-best", "9"]
+    )
     assert "beam_size: 0" in _answer(capsys, ["translate", str(run), f"{corpus_folder}/test.en", "--beam-size", "0"])
     for option in ("--length-penalty", "--max-length-factor"):
         for value in ("nan", "inf"):
@@ -170,12 +175,41 @@ def test_bad_requests_of_a_good_run(run, corpus_folder, tmp_path, capsys):
     short = ["evaluate", str(run), "--source", f"{corpus_folder}/test.en", "--reference", f"{corpus_folder}/train.fr"]
     assert "has 40 lines and" in _answer(capsys, short)
     assert "give both files" in _answer(capsys, ["evaluate", str(run), "--source", f"{corpus_folder}/test.en"])
+    both = ["--source", f"{corpus_folder}/test.en", "--reference", f"{corpus_folder}/test.fr", "--split", "dev"]
+    assert "leave out either" in _answer(capsys, ["evaluate", str(run), *both])
+    for option in ("--json", "--translations"):
+        assert "no folder" in _answer(capsys, ["evaluate", str(run), option, str(tmp_path / "a" / "b")])
+    assert "out of memory" in _answer(capsys, ["translate", str(run), f"{corpus_folder}/test.en", *TOO_WIDE])
+
+
+def test_bad_calls_from_python(run):
+    translator = Translator.load(run)
+    with pytest.raises(UserError, match="takes a list"):
+        translator.translate("Go.")
+    with pytest.raises(UserError, match="did you mean beam_size"):
+        translator.translate(["Go."], beamsize=2)
 
 
 def test_the_minimum_length_raises_the_maximum():
     config = SearchConfig(min_length=40, max_length_factor=2.0, max_length_offset=1)
     assert max_target_length(3, config) == 40
     assert max_target_length(30, config) == 61
+
+
+def test_what_may_change_is_kept_and_the_rest_refused(run, corpus_folder, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    arguments = [*tiny_run_arguments(corpus_folder, 6), "--workdir", str(copy), "--search.beam-size", "2"]
+    assert cli.main(arguments) == 0
+    assert Translator.load(copy).search.beam_size == 2
+    assert Translator.load(run).search.beam_size == 4
+
+
+def test_a_dev_set_that_does_not_fit_is_refused_before_training(corpus_folder, tmp_path, capsys):
+    dev = tmp_path / "dev.tsv"
+    dev.write_text(f"{'word ' * 90}\tmot\n")
+    arguments = [*tiny_run_arguments(corpus_folder, 6), "--workdir", str(tmp_path / "x"), "--data.dev", str(dev)]
+    assert "dev.tsv' has no dev pair to use" in _answer(capsys, arguments)
 
 
 def test_a_start_that_saved_nothing_blocks_no_other(run, corpus_folder, tmp_path):
@@ -203,3 +237,7 @@ def test_help_fits_a_screen(capsys):
         with pytest.raises(SystemExit) as ended:
             cli.main([verb, "--help"])
         assert ended.value.code == 0
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        cli.main(["train", CONFIG, "--help"])
+    assert "(default: 4000)" in capsys.readouterr().out  # the config's vocabulary, not any config's

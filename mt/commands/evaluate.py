@@ -15,7 +15,7 @@ from mt.data.pipeline import DataConfig
 from mt.data.tokenized import default_cache
 from mt.decoding.translator import Translator
 from mt.errors import UserError
-from mt.files import write_json
+from mt.files import check_output, write_atomically, write_json
 from mt.serialization import from_json
 
 
@@ -26,7 +26,7 @@ class Arguments:
 
     Attributes:
         run: the --workdir of a training.
-        split: of the run's corpora.
+        split: of the run's corpora; "test" if left out.
         source: file to translate in place of a split, with --reference.
         reference: its reference translation, line by line.
         checkpoint: "best" by dev BLEU, "last", or a step.
@@ -36,7 +36,7 @@ class Arguments:
     """
 
     run: tyro.conf.Positional[pathlib.Path]
-    split: Literal["test", "dev", "train"] = "test"
+    split: Literal["test", "dev", "train"] | None = None
     source: pathlib.Path | None = None
     reference: pathlib.Path | None = None
     checkpoint: str = "best"
@@ -50,20 +50,25 @@ def main(arguments: Arguments) -> None:
     parallel.use_compilation_cache(default_cache() / "xla")
     if (arguments.source is None) != (arguments.reference is None):
         raise UserError("--source and --reference: give both files, or neither and a --split")
+    if arguments.source and arguments.split:
+        raise UserError(f"--split {arguments.split}: is of the run's corpora; leave out either it or --source")
+    outputs = {option: getattr(arguments, option) for option in ("json", "translations")}
+    written = {option: check_output(pathlib.Path(path), f"--{option}") for option, path in outputs.items() if path}
     if arguments.source and arguments.reference:
         pairs = list(read_aligned(arguments.source, arguments.reference))
         if not pairs:
             raise UserError(f"{arguments.source}: empty; there is nothing to evaluate on")
         name = arguments.source.name
     else:
-        pairs, name = read_split(arguments.run, arguments.split), arguments.split
+        name = arguments.split or "test"
+        pairs = read_split(arguments.run, name)
     found = trained.load(arguments.run, arguments.checkpoint)
     translator = Translator.of(found)
     translations = translate_all(translator, [source for source, _ in pairs], arguments.search.given())
     result = report(name, found.name, translations, pairs)
-    if arguments.translations:
-        pathlib.Path(arguments.translations).write_text("".join(f"{line}\n" for line in translations), "utf-8")
-    path = pathlib.Path(arguments.json) if arguments.json else arguments.run / f"evaluation-{name}.json"
+    if "translations" in written:
+        write_atomically(written["translations"], "".join(f"{line}\n" for line in translations).encode())
+    path = written.get("json", arguments.run / f"evaluation-{name}.json")
     write_json(path, result)
     print(f"written to {path}", file=sys.stderr)
 

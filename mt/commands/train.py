@@ -54,12 +54,13 @@ class Arguments:
 
 def defaults(arguments: list[str]) -> Arguments | None:
     """What the config file among the arguments says, so that the others are changes to it."""
-    if not arguments or {"-h", "--help"} & set(arguments):
+    pairs = zip(["", *arguments], arguments)
+    found = [each for before, each in pairs if each.endswith(".py") and not before.startswith("--")]
+    if not found and (not arguments or {"-h", "--help"} & set(arguments)):
         return None
-    found = [argument for argument in arguments if argument.endswith(".py")] or [arguments[0]]
-    if found[0].startswith("-"):
+    path = pathlib.Path((found or arguments)[0])
+    if str(path).startswith("-"):
         raise UserError("mt train: name a config file first, for example configs/tatoeba_en_fr_tiny.py")
-    path = pathlib.Path(found[0])
     return Arguments(config=path, workdir=tyro.MISSING, run=run_config.read(path))
 
 
@@ -126,7 +127,9 @@ def _prepare(run: pathlib.Path, config: RunConfig) -> Tokenizer:
     if parallel.is_main():
         begun = (run / trained.CONFIG).is_file()
         if begun and steps(run):
-            run_config.check_same(run, trained.read_config(run)["run"], config)
+            before = trained.read_config(run)
+            run_config.check_same(run, before["run"], config)
+            write_json(run / trained.CONFIG, run_config.describe(config, before["tokenizer_sha256"]))
         elif not begun and run.exists() and not (run.is_dir() and not any(run.iterdir())):
             raise UserError(f"{run}: exists and is not a run; name an empty or a new folder as --workdir")
         else:  # also where an earlier start saved nothing: there is nothing to contradict

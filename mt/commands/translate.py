@@ -14,7 +14,7 @@ from mt.data.text import decode_lines, read_lines
 from mt.data.tokenized import default_cache
 from mt.decoding.translator import Translator
 from mt.errors import UserError
-from mt.files import write_atomically
+from mt.files import check_output, write_atomically
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,17 +68,13 @@ def main(arguments: Arguments) -> None:
     for path in arguments.input:
         if not path.is_file():
             raise UserError(f"{path}: no such file; check the path")
-    output = pathlib.Path(arguments.output).resolve()  # a link is followed, not replaced
-    if arguments.output and not output.parent.is_dir():
-        raise UserError(f"--output {output}: there is no folder {output.parent}; make it first")
-    if arguments.output and output.exists() and not output.is_file():
-        raise UserError(f"--output {output}: not a file; name one, or leave it out for standard output")
+    output = check_output(pathlib.Path(arguments.output), "--output") if arguments.output else None
     translator = Translator.load(arguments.run, arguments.checkpoint)
     lines: Iterable[str] = _translated(translator, arguments)
     # A bar beside translations on the same screen would only be in their way.
-    quiet = not sys.stderr.isatty() or (sys.stdout.isatty() and not arguments.output)
+    quiet = not sys.stderr.isatty() or (sys.stdout.isatty() and output is None)
     lines = tqdm(lines, desc="translating", unit=" lines", disable=quiet, file=sys.stderr)
-    if arguments.output:
+    if output is not None:
         write_atomically(output, "".join(f"{line}\n" for line in lines).encode())
         return
     for line in lines:

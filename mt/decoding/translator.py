@@ -14,7 +14,7 @@ from mt import trained
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.beam_search import Hypotheses, SearchConfig, beam_search
 from mt.decoding.splitting import split_long
-from mt.errors import UserError
+from mt.errors import UserError, nearest
 
 # Source lengths and numbers of rows that programs are compiled for: each sentence takes the smallest that holds it.
 _LENGTHS = (16, 32, 64, 128, 256, 512, 1024)
@@ -86,11 +86,16 @@ class Translator:
         """The n best translations of each text, best first; fewer where the search found fewer.
 
         Raises:
-            UserError: n is more than the beam.
+            UserError: n is more than the beam, or the search has no such field.
         """
+        if isinstance(texts, str):
+            raise UserError("translate takes a list of texts; put a single one into a list")
+        fields = {field.name for field in dataclasses.fields(SearchConfig)}
+        for name in search.keys() - fields:
+            raise UserError(f"search has no field {name!r}{nearest(name, fields)}; it has {', '.join(sorted(fields))}")
         config = dataclasses.replace(self.search, **search)
         if not 1 <= n <= config.beam_size:
-            raise UserError(f"--n-best {n}: must be between 1 and the beam size, which is {config.beam_size}")
+            raise UserError(f"n best: {n} is not between 1 and the beam size, which is {config.beam_size}")
         parts = [self._split(text) for text in texts]
         flat = [ids for of_text in parts for ids in of_text]
         found = iter(self._search(flat, config, n))
@@ -150,8 +155,8 @@ class Translator:
             tokens = np.asarray(hypotheses.tokens[row, rank, : hypotheses.lengths[row, rank]])
             if rank and hypotheses.scores[row, rank] <= -1e9:
                 break
-            # A line stays a line, though bytes may spell its end.
-            text = re.sub(r"[\r\n]+", " ", self.tokenizer.decode([tokens.tolist()])[0])
+            # A line stays a line, and a column a column, though bytes may spell their ends.
+            text = re.sub(r"[\t\r\n]+", " ", self.tokenizer.decode([tokens.tolist()])[0])
             found.append(Translation(text, float(hypotheses.scores[row, rank]), float(hypotheses.log_probs[row, rank])))
         return found
 
