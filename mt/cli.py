@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 
+from mt.allocator import keep_freed_memory
 from mt.errors import UserError, nearest
 
 VERBS = {
@@ -27,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_USAGE + _MORE, end="")
         return 0 if arguments else 2
+    keep_freed_memory()
     try:
         _run(arguments[0], arguments[1:])
     except UserError as error:

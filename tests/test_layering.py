@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 # Lower may not import higher; parts of one line may not import each other.
 LAYERS = [
-    {"errors", "version"},
+    {"allocator", "errors", "version"},
     {"files"},
     {"serialization"},
     {"data"},
