@@ -1,7 +1,9 @@
 """Checkpoints of a run, by orbax: saved in the background, the last few and the best kept, restored exactly."""
 
+import contextlib
 import json
 import pathlib
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -82,7 +84,8 @@ class Checkpoints:
             optimizer_state=ocp.args.StandardRestore(_abstract(like.optimizer_state)),
             position=ocp.args.JsonRestore(),
         )
-        found = self._manager.restore(step, args=args)
+        with _readable(self.folder / str(step)):
+            found = self._manager.restore(step, args=args)
         params, optimizer_state = (
             parallel.replicate(parallel.on_one_device(found[name])) for name in ("params", "optimizer_state")
         )
@@ -127,7 +130,10 @@ def choose(run: pathlib.Path, which: str) -> int:
 
 def _bleu(run: pathlib.Path, step: int) -> float:
     path = run / FOLDER / str(step) / "metrics" / "metrics"
-    return json.loads(path.read_text())["bleu"] if path.is_file() else float("-inf")
+    if not path.is_file():
+        return float("-inf")
+    with _readable(run / FOLDER / str(step)):
+        return float(json.loads(path.read_text())["bleu"])
 
 
 def restore_params(run: pathlib.Path, step: int, like: Any) -> Any:
@@ -141,8 +147,22 @@ def restore_params(run: pathlib.Path, step: int, like: Any) -> Any:
         active_processes={jax.process_index()},
         barrier_sync_key_prefix=f"host{jax.process_index()}",
     )
-    with ocp.StandardCheckpointer(multiprocessing_options=alone) as checkpointer:
+    with _readable(path.parent), ocp.StandardCheckpointer(multiprocessing_options=alone) as checkpointer:
         return checkpointer.restore(path, target)
+
+
+@contextlib.contextmanager
+def _readable(folder: pathlib.Path) -> Iterator[None]:
+    """Whatever orbax and the libraries below it make of damaged files is one sentence."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+            raise
+        raise UserError(
+            f"{folder}: damaged, or of another model than the run's config.json says ({type(error).__name__}); remove "
+            "that folder to use the checkpoint before it, or put back its files"
+        ) from None
 
 
 def _abstract(tree: Any) -> Any:

@@ -6,6 +6,7 @@ import sys
 
 from mt.allocator import keep_freed_memory
 from mt.errors import UserError, nearest
+from mt.version import __version__
 
 VERBS = {
     "train": "train a translator from a config, or go on with an interrupted training",
@@ -28,6 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_USAGE + _MORE, end="")
         return 0 if arguments else 2
+    if arguments[0] in ("-V", "--version"):
+        print(f"mt {__version__}")
+        return 0
     keep_freed_memory()
     try:
         _run(arguments[0], arguments[1:])
@@ -35,17 +39,18 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"mt: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
+        print("mt: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # Who reads the output has left; the interpreter must not try to flush it once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_output()  # who reads it has left
         return 0
     except OSError as error:
-        if error.filename is None:
+        if error.strerror is None:
             raise
-        print(
-            f"mt: error: {error.filename}: {error.strerror}; check the path, its rights and the disk", file=sys.stderr
-        )
+        where = "" if error.filename is None else f"{error.filename}: "
+        print(f"mt: error: {where}{error.strerror}; check the path, its rights and the disk", file=sys.stderr)
+        if error.filename is None:
+            _leave_output()  # it may be what could not be written
         return 2
     except Exception as error:
         # JAX has an exception of its own for this, which is not worth importing JAX for.
@@ -57,13 +62,17 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _leave_output() -> None:
+    """The interpreter must not try to flush standard output once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _run(verb: str, arguments: list[str]) -> None:
     if verb not in VERBS:
         raise UserError(f"no verb {verb!r}{nearest(verb, VERBS)}; mt --help lists them")
     # Each verb imports only what it needs: translating must not wait for TensorFlow.
     command = importlib.import_module(f"mt.commands.{verb}")
-    import tyro
-
     default = command.defaults(arguments) if hasattr(command, "defaults") else None
-    options = (tyro.conf.FlagConversionOff,)
-    command.main(tyro.cli(command.Arguments, args=arguments, default=default, prog=f"mt {verb}", config=options))
+    from mt.arguments import parse
+
+    command.main(parse(f"mt {verb}", command.Arguments, arguments, default))

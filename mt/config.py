@@ -11,7 +11,7 @@ from mt.decoding.beam_search import SearchConfig
 from mt.errors import UserError, nearest
 from mt.models import ModelConfig
 from mt.models.transformer import TransformerConfig
-from mt.serialization import flatten, to_json
+from mt.serialization import flatten, from_json, to_json
 from mt.training.loop import TrainingConfig
 from mt.training.optimizer import OptimizerConfig
 
@@ -73,17 +73,17 @@ def read(path: pathlib.Path) -> RunConfig:
     """
     if not path.is_file():
         there = {other.name: other for other in path.parent.glob("*.py")} if path.parent.is_dir() else {}
-        raise UserError(f"{path}: no such config file{nearest(path.name, there)}; see the folder configs/")
+        raise UserError(f"{path}: no such config file{nearest(path.name, there)}; see those in configs/")
     try:
         defined = runpy.run_path(str(path))
         config = defined["get_config"]() if "get_config" in defined else None
-    except Exception as error:  # whatever a user's own Python may raise
+    except (Exception, SystemExit) as error:  # whatever a user's own Python may raise
         raise UserError(f"{path}: {type(error).__name__}: {error}; mend the config file") from None
     if config is None:
         raise UserError(f"{path}: has no function get_config(); write one that returns a mt.config.RunConfig")
     if not isinstance(config, RunConfig):
         raise UserError(f"{path}: get_config() returned {type(config).__name__}; it must return a mt.config.RunConfig")
-    return config
+    return from_json(RunConfig, to_json(config), str(path))  # Python itself would let a field hold anything
 
 
 def describe(config: RunConfig, tokenizer_sha256: str) -> dict[str, Any]:

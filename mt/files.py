@@ -1,6 +1,8 @@
 """Files that are either whole or absent."""
 
 import contextlib
+import errno
+import fcntl
 import json
 import os
 import pathlib
@@ -10,6 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from mt.errors import UserError
+
+LOCK = ".lock"
 
 
 @contextlib.contextmanager
@@ -52,11 +56,35 @@ def check_output(path: pathlib.Path, option: str) -> pathlib.Path:
         UserError: it cannot be, which is better known before the work than after it; `option` is what named it.
     """
     path = path.resolve()
-    if not path.parent.is_dir():
+    if not path.name or not path.parent.is_dir():
         raise UserError(f"{option} {path}: there is no folder {path.parent}; make it first")
     if path.exists() and not path.is_file():
         raise UserError(f"{option} {path}: not a file; name one, or leave the option out")
     return path
+
+
+@contextlib.contextmanager
+def locked(folder: pathlib.Path) -> Iterator[None]:
+    """Keeps other processes out of a folder, which is made if need be, and removed again if it stays empty.
+
+    Raises:
+        UserError: another process is in it.
+    """
+    new, path = not folder.exists(), folder / LOCK
+    folder.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                raise
+            raise UserError(f"{folder}: another process is at work there; wait for its end, or stop it") from None
+        try:
+            yield
+        finally:
+            path.unlink()
+            if new and not any(folder.iterdir()):
+                folder.rmdir()
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:

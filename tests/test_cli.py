@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import shutil
 
 import pytest
@@ -10,11 +11,12 @@ from mt import Translator, cli
 from mt.decoding.beam_search import SearchConfig
 from mt.decoding.translator import max_target_length
 from mt.errors import UserError
+from mt.files import locked
 from tests.conftest import ROOT, shipped_pairs
 
 CONFIG = str(ROOT / "configs" / "tatoeba_en_fr_tiny.py")
 # More than any machine has memory for.
-TOO_WIDE = ("--beam-size", "100000", "--max-length-offset", "1000")
+TOO_WIDE = ("--beam-size", "1000", "--max-length-offset", "200000")
 
 
 def tiny_run_arguments(corpus, steps, evaluate_every=3) -> list[str]:
@@ -119,8 +121,6 @@ def _answer(capsys, arguments) -> str:
     ],
 )
 def test_bad_input_is_answered_with_one_sentence(arguments, message, tmp_path, capsys, monkeypatch):
-    import re
-
     monkeypatch.chdir(ROOT)
     for name, english, french in (
         ("uneven", b"a\nb\n", b"a\n"),
@@ -139,10 +139,52 @@ def test_bad_input_is_answered_with_one_sentence(arguments, message, tmp_path, c
     ("option", "hint"), [("--model.num-layer", "--model.num-layers"), ("--trainin.steps", "--training.steps")]
 )
 def test_a_misspelt_field_is_answered_with_the_right_one(option, hint, tmp_path, capsys):
-    with pytest.raises(SystemExit) as ended:
-        cli.main(["train", CONFIG, "--workdir", str(tmp_path / "x"), option, "4"])
-    assert ended.value.code == 2
-    assert hint in capsys.readouterr().err
+    found = _answer(capsys, ["train", CONFIG, "--workdir", str(tmp_path / "x"), option, "4"])
+    assert f"{option}, 4 (did you mean {hint}?)" in found
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("model.num-layers", "six", "--model.num-layers: not a whole number: 'six'"),
+        ("model.num-heads", "3", "model.num_heads: 3 does not divide model.model_dim 128"),
+        ("model.num-layers", "-1", "model.num_layers: -1 is not positive"),
+        ("model.model-dim", "0", "model.model_dim: 0 is not positive"),
+        ("model.norm", "pro", "invalid choice 'pro' for argument '--model.norm'"),
+        ("optimizer.learning-rate", "nan", "optimizer.learning_rate: nan is not a positive number"),
+        ("optimizer.clip-norm", "inf", "optimizer.clip_norm: inf is not a number from 0 on"),
+        ("optimizer.epsilon", "0", "optimizer.epsilon: 0.0 is not a positive number"),
+        ("data.filter.max-ratio", "nan", "data.filter.max_ratio: nan is not a number from 1 on"),
+        ("data.train-weights", "0", "data.train_weights: every weight must be positive"),
+        ("tokenizer.training-lines", "0", "tokenizer.training_lines: 0 is not positive"),
+        ("data.train", "a.en,", "a file's name is missing beside the comma"),
+    ],
+)
+def test_a_value_out_of_range_is_answered_with_its_field(field, value, message, tmp_path, capsys):
+    arguments = ["train", CONFIG, "--workdir", str(tmp_path / "x"), "--data.dev", str(tmp_path), f"--{field}", value]
+    (tmp_path / "dev.en").write_text("a\n")
+    (tmp_path / "dev.fr").write_text("b\n")
+    assert message in _answer(capsys, arguments)
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("return RunConfig(seed='one')", "seed must be of type int, not 'one'"),
+        ("return RunConfig(data=DataConfig(train='my.tsv'))", "data.train must be a list, not 'my.tsv'"),
+        ("raise SystemExit(0)", "SystemExit"),
+        ("return 1 +", "SyntaxError"),
+        ("return None", "has no function get_config"),
+    ],
+)
+def test_a_config_file_that_is_wrong_is_named(body, message, tmp_path, capsys):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        f"from mt.config import RunConfig\nfrom mt.data.pipeline import DataConfig\ndef get_config():\n    {body}\n"
+    )
+    found = _answer(capsys, ["train", str(path), "--workdir", str(tmp_path / "x")])
+    assert f"{path}: " in found and message in found
 
 
 def test_a_run_refuses_another_config_and_another_tokenizer(run, corpus_folder, tmp_path, capsys):
@@ -165,7 +207,9 @@ def test_bad_requests_of_a_good_run(run, corpus_folder, tmp_path, capsys):
     assert "n best: 9 is not between 1 and" in _answer(
         capsys, ["translate", str(run), f"{corpus_folder}/test.en", "--n-best", "9"]
     )
-    assert "beam_size: 0" in _answer(capsys, ["translate", str(run), f"{corpus_folder}/test.en", "--beam-size", "0"])
+    for size in ("0", "1000000000"):
+        answer = _answer(capsys, ["translate", str(run), f"{corpus_folder}/test.en", "--beam-size", size])
+        assert f"beam_size: {size}" in answer
     for option in ("--length-penalty", "--max-length-factor"):
         for value in ("nan", "inf"):
             found = _answer(capsys, ["translate", str(run), f"{corpus_folder}/test.en", option, value])
@@ -180,6 +224,38 @@ def test_bad_requests_of_a_good_run(run, corpus_folder, tmp_path, capsys):
     for option in ("--json", "--translations"):
         assert "no folder" in _answer(capsys, ["evaluate", str(run), option, str(tmp_path / "a" / "b")])
     assert "out of memory" in _answer(capsys, ["translate", str(run), f"{corpus_folder}/test.en", *TOO_WIDE])
+
+
+def test_an_output_may_not_be_an_input(run, corpus_folder, tmp_path, capsys):
+    mine = tmp_path / "mine.en"
+    mine.write_text("Go.\n")
+    assert "is an input too" in _answer(capsys, ["translate", str(run), str(mine), "--output", str(mine)])
+    same = ["--json", str(tmp_path / "out"), "--translations", str(tmp_path / "out")]
+    assert "two of them are one file" in _answer(capsys, ["evaluate", str(run), *same])
+    assert mine.read_text() == "Go.\n" and not (tmp_path / "out").exists()
+
+
+def test_one_training_at_a_time_works_in_a_folder(run, corpus_folder, capsys):
+    before = sorted(run.rglob("*"))
+    with locked(run):
+        arguments = [*tiny_run_arguments(corpus_folder, 6), "--workdir", str(run)]
+        assert "another process is at work there" in _answer(capsys, arguments)
+    assert sorted(run.rglob("*")) == before
+
+
+def test_a_damaged_checkpoint_is_named(run, corpus_folder, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    last = copy / "checkpoints" / "6"
+    resume = [*tiny_run_arguments(corpus_folder, 6), "--workdir", str(copy)]
+    for path in (last / "params").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"")
+    for arguments in (["translate", str(copy), "--checkpoint", "last"], resume):
+        assert "checkpoints/6: damaged" in _answer(capsys, arguments)
+    shutil.rmtree(last / "params")
+    for arguments in (["translate", str(copy), "--checkpoint", "last"], resume):
+        assert "checkpoints/6: damaged" in _answer(capsys, arguments)
 
 
 def test_bad_calls_from_python(run):

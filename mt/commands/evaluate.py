@@ -54,6 +54,9 @@ def main(arguments: Arguments) -> None:
         raise UserError(f"--split {arguments.split}: is of the run's corpora; leave out either it or --source")
     outputs = {option: getattr(arguments, option) for option in ("json", "translations")}
     written = {option: check_output(pathlib.Path(path), f"--{option}") for option, path in outputs.items() if path}
+    read = [path.resolve() for path in (arguments.source, arguments.reference) if path]
+    if len({*read, *written.values()}) < len(read) + len(written):
+        raise UserError("--json, --translations, --source and --reference: two of them are one file; name another")
     if arguments.source and arguments.reference:
         pairs = list(read_aligned(arguments.source, arguments.reference))
         if not pairs:

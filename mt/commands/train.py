@@ -1,5 +1,6 @@
 """`mt train`: from a config to a run that translates."""
 
+import contextlib
 import dataclasses
 import pathlib
 import shlex
@@ -21,7 +22,7 @@ from mt.data.tokenized import FilterConfig, default_cache, tokenized_corpus
 from mt.data.tokenizer import Tokenizer, TokenizerConfig
 from mt.decoding.translator import Translator
 from mt.errors import UserError
-from mt.files import write_atomically, write_json
+from mt.files import locked, write_atomically, write_json
 from mt.models.interface import dummy_batch
 from mt.training.loop import train
 from mt.training.metrics_writer import MetricsWriter
@@ -71,6 +72,14 @@ def main(arguments: Arguments) -> None:
     config, run = arguments.run, arguments.workdir
     _log(f"devices: {parallel.describe()}")
     _check_devices(config)
+    if parallel.is_main():
+        _check_folder(run)
+    with locked(run) if parallel.is_main() else contextlib.nullcontext():
+        _train(run, config)
+    parallel.wait_for_all("finished")
+
+
+def _train(run: pathlib.Path, config: RunConfig) -> None:
     tokenizer = _prepare(run, config)
     data = _training_data(config, tokenizer)
     for line in data.report():
@@ -104,7 +113,6 @@ def main(arguments: Arguments) -> None:
             _log(f"stopped and saved at step {step} of {config.training.steps}; the same command goes on from there")
         else:
             _finish(run, config)
-    parallel.wait_for_all("finished")
 
 
 def _log(line: str) -> None:
@@ -122,6 +130,15 @@ def _check_devices(config: RunConfig) -> None:
         )
 
 
+def _check_folder(run: pathlib.Path) -> None:
+    if run.exists() and not (run / trained.CONFIG).is_file():
+        # A start that was killed may have left its lock, half-written files (dotted names), a tokenizer.
+        if not run.is_dir() or any(
+            entry.name != trained.TOKENIZER and not entry.name.startswith(".") for entry in run.iterdir()
+        ):
+            raise UserError(f"{run}: exists and is not a run; name an empty or a new folder as --workdir")
+
+
 def _prepare(run: pathlib.Path, config: RunConfig) -> Tokenizer:
     """Makes the run's folder, or checks that it is of this config; the first host does, the others wait for it."""
     if parallel.is_main():
@@ -130,8 +147,6 @@ def _prepare(run: pathlib.Path, config: RunConfig) -> Tokenizer:
             before = trained.read_config(run)
             run_config.check_same(run, before["run"], config)
             write_json(run / trained.CONFIG, run_config.describe(config, before["tokenizer_sha256"]))
-        elif not begun and run.exists() and not (run.is_dir() and not any(run.iterdir())):
-            raise UserError(f"{run}: exists and is not a run; name an empty or a new folder as --workdir")
         else:  # also where an earlier start saved nothing: there is nothing to contradict
             tokenizer = _make_tokenizer(config.tokenizer, config.data)
             write_atomically(run / trained.TOKENIZER, tokenizer.model)
@@ -141,12 +156,14 @@ def _prepare(run: pathlib.Path, config: RunConfig) -> Tokenizer:
 
 
 def _make_tokenizer(config: TokenizerConfig, data: DataConfig) -> Tokenizer:
-    data.corpus("dev")  # asked for early, while nothing has been done
+    dev = data.corpus("dev")  # asked for early, while nothing has been done
     if config.path:
         return Tokenizer.load(pathlib.Path(config.path).expanduser())
     pairs = sum(1 for _ in _train_pairs(data))
     if not pairs:
         raise UserError(f"data.train: {', '.join(data.train)} is empty; there is nothing to train on")
+    if next(read_pairs(dev, "dev", data.languages), None) is None:
+        raise UserError(f"data.dev: {dev} is empty; name another corpus")
     stride = -(-2 * pairs // config.training_lines)
     _log(f"learning a vocabulary of {config.vocab_size:,} pieces from {-(-pairs // stride):,} of {pairs:,} pairs")
     chosen = (pair for number, pair in enumerate(_train_pairs(data)) if number % stride == 0)

@@ -67,8 +67,10 @@ def main(arguments: Arguments) -> None:
     parallel.use_compilation_cache(default_cache() / "xla")
     for path in arguments.input:
         if not path.is_file():
-            raise UserError(f"{path}: no such file; check the path")
+            raise UserError(f"{path}: {'not a file' if path.exists() else 'no such file'}; check the path")
     output = check_output(pathlib.Path(arguments.output), "--output") if arguments.output else None
+    if output in [path.resolve() for path in arguments.input]:
+        raise UserError(f"--output {arguments.output}: is an input too, and would be lost; name another file")
     translator = Translator.load(arguments.run, arguments.checkpoint)
     lines: Iterable[str] = _translated(translator, arguments)
     # A bar beside translations on the same screen would only be in their way.

@@ -78,6 +78,8 @@ def _open(corpus: str, split: str, languages: Languages) -> "_TwoFiles | _Table 
     name, bracket, chosen = corpus.partition("[")
     if bracket and not chosen.endswith("]"):
         raise UserError(f"corpus {corpus!r}: the bracket of the split is not closed; write {corpus + ']'!r}")
+    if not name:
+        raise UserError(f"corpus {corpus!r}: has no name; name a folder, files or a TFDS dataset")
     names = (chosen[:-1],) if bracket else SPLIT_NAMES[split]
     path = pathlib.Path(name).expanduser()
     if path.is_dir():
@@ -86,6 +88,8 @@ def _open(corpus: str, split: str, languages: Languages) -> "_TwoFiles | _Table 
         parts = name.split(",")
         if len(parts) != 2:
             raise UserError(f"corpus {corpus!r}: {len(parts)} files; give two with a comma between, source first")
+        if not all(parts):
+            raise UserError(f"corpus {corpus!r}: a file's name is missing beside the comma; give two, source first")
         _refuse_other_split(corpus, bracket)
         return _TwoFiles(*(_existing(pathlib.Path(part).expanduser()) for part in parts))
     if _is_table(name):
@@ -164,6 +168,8 @@ class _Table:
             columns = line.split("\t")
             if len(columns) < 2:
                 raise UserError(f"{self.path}, line {number}: no tab; a line is source, tab, target")
+            if len(columns) > 2 and number == 1:
+                print(f"{self.path}: the first 2 of {len(columns)} columns are read", file=sys.stderr)
             yield columns[0], columns[1]
 
     def fingerprint(self) -> Any:
@@ -178,18 +184,27 @@ class _Tfds:
 
     def _builder(self):
         tfds = import_tensorflow_datasets()
+        # Asked for a name that is not its own, TFDS looks for it on the network, at length and aloud.
+        own, dataset = tfds.list_builders(with_community_datasets=False), re.split("[:/]", self.name)[0]
         try:
+            if ":" not in self.name.partition("/")[0] and dataset not in own:
+                raise tfds.core.DatasetNotFoundError
             builder = tfds.builder(self.name)
         except tfds.core.DatasetNotFoundError:
-            hint = nearest(self.name, tfds.list_builders())
+            hint = nearest(dataset, own)
             raise UserError(
                 f"corpus {self.name!r}: no file or folder of that name, and no TFDS dataset{hint}; see "
                 "https://www.tensorflow.org/datasets/catalog/overview#translate"
             ) from None
         except ValueError as error:
-            configs = getattr(tfds.builder_cls(self.name.split("/")[0]), "builder_configs", {})
-            hint = nearest(self.name.partition("/")[2], configs)
-            raise UserError(f"corpus {self.name!r}: {str(error).splitlines()[0]}{hint}") from None
+            dataset, _, chosen = self.name.partition("/")
+            configs = list(getattr(tfds.builder_cls(dataset), "builder_configs", {}))
+            if not configs:
+                raise UserError(f"corpus {self.name!r}: {str(error).splitlines()[0]}") from None
+            raise UserError(
+                f"corpus {self.name!r}: {dataset} has no part {chosen!r}{nearest(chosen, configs)}; it has "
+                f"{', '.join(configs)}"
+            ) from None
         found = list(getattr(builder.info.features, "keys", tuple)())
         for language in dataclasses.astuple(self.languages):
             if language not in found:

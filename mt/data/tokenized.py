@@ -40,8 +40,8 @@ class FilterConfig:
     def __post_init__(self):
         if self.max_length < 0:
             raise UserError(f"data.filter.max_length: {self.max_length} is negative; 0 means as many as fit")
-        if self.max_ratio < 1:
-            raise UserError(f"data.filter.max_ratio: {self.max_ratio} is below 1, which no pair can meet")
+        if not self.max_ratio >= 1:
+            raise UserError(f"data.filter.max_ratio: {self.max_ratio} is not a number from 1 on; no pair could meet it")
 
 
 class Side(NamedTuple):

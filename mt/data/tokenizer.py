@@ -39,6 +39,8 @@ class TokenizerConfig:
             raise UserError(
                 f"tokenizer.vocab_size: {self.vocab_size} is too few; 256 are bytes and 4 are special, take 300 or more"
             )
+        if self.training_lines < 1:
+            raise UserError(f"tokenizer.training_lines: {self.training_lines} is not positive")
 
 
 class Tokenizer:

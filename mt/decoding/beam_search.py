@@ -14,6 +14,7 @@ from mt.models.interface import Cache, Params, Searchable
 # Ids every model of ours shares with its tokenizer (see data.tokenizer, which decoding must not need to import).
 PAD, BOS, EOS = 0, 1, 2
 _NEVER = -1e9
+_WIDEST = 1000  # ten times what anybody has had a use for, and small enough for every index to fit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +22,7 @@ class SearchConfig:
     """How translations are searched for.
 
     Attributes:
-        beam_size: hypotheses kept a sentence; 1 is greedy search.
+        beam_size: hypotheses kept a sentence, at most 1000; 1 is greedy search.
         length_penalty: alpha of GNMT's penalty (Wu et al. 2016, equation 14); 0 compares log-probabilities alone, more
             favours longer translations.
         min_length: tokens a translation has at least, its end not counted.
@@ -37,8 +38,8 @@ class SearchConfig:
     max_length_offset: int = 10
 
     def __post_init__(self):
-        if self.beam_size < 1:
-            raise UserError(f"beam_size: {self.beam_size} is not positive")
+        if not 1 <= self.beam_size <= _WIDEST:
+            raise UserError(f"beam_size: {self.beam_size} is not between 1 and {_WIDEST}")
         if not 0 <= self.length_penalty < math.inf:
             raise UserError(f"length_penalty: {self.length_penalty} is not a number from 0 on")
         if self.min_length < 0:

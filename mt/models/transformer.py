@@ -56,6 +56,9 @@ class TransformerConfig:
     remat: bool = False
 
     def __post_init__(self):
+        for field in ("num_layers", "decoder_layers", "model_dim", "ff_dim", "num_heads", "max_positions"):
+            if (value := getattr(self, field)) is not None and value < 1:
+                raise UserError(f"model.{field}: {value} is not positive")
         if self.model_dim % self.num_heads:
             raise UserError(f"model.num_heads: {self.num_heads} does not divide model.model_dim {self.model_dim}")
         if self.model_dim % 2:

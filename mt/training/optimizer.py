@@ -1,6 +1,7 @@
 """Adam, its learning-rate schedules, clipping and weight decay, by optax."""
 
 import dataclasses
+import math
 from typing import Any, Literal
 
 import jax
@@ -34,16 +35,18 @@ class OptimizerConfig:
     clip_norm: float = 0.0
 
     def __post_init__(self):
-        if self.learning_rate <= 0:
-            raise UserError(f"optimizer.learning_rate: {self.learning_rate} is not positive")
+        if not 0 < self.learning_rate < math.inf:
+            raise UserError(f"optimizer.learning_rate: {self.learning_rate} is not a positive number")
         if self.warmup_steps < 0:
             raise UserError(f"optimizer.warmup_steps: {self.warmup_steps} is negative")
         for field in ("beta1", "beta2"):
             if not 0 <= getattr(self, field) < 1:
                 raise UserError(f"optimizer.{field}: {getattr(self, field)} is not in [0, 1)")
-        for field in ("epsilon", "weight_decay", "clip_norm"):
-            if getattr(self, field) < 0:
-                raise UserError(f"optimizer.{field}: {getattr(self, field)} is negative")
+        if not 0 < self.epsilon < math.inf:
+            raise UserError(f"optimizer.epsilon: {self.epsilon} is not a positive number; the paper's is 1e-9")
+        for field in ("weight_decay", "clip_norm"):
+            if not 0 <= getattr(self, field) < math.inf:
+                raise UserError(f"optimizer.{field}: {getattr(self, field)} is not a number from 0 on")
 
 
 def schedule(config: OptimizerConfig, steps: int) -> optax.Schedule:
