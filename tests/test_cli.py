@@ -316,4 +316,4 @@ def test_help_fits_a_screen(capsys):
     capsys.readouterr()
     with pytest.raises(SystemExit):
         cli.main(["train", CONFIG, "--help"])
-    assert "(default: 4000)" in capsys.readouterr().out  # the config's vocabulary, not any config's
+    assert "(default: 8000)" in capsys.readouterr().out  # the config's vocabulary, not any config's

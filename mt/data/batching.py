@@ -29,8 +29,9 @@ class BatchingConfig:
     """How pairs become batches.
 
     Attributes:
-        kind: "buckets" puts one pair into a row of its length's bucket, "packing" several pairs into each row of one
-            length. Buckets waste no attention on neighbours; packing is one shape, and fills it better.
+        kind: "packing" puts several pairs into each row of one length, "buckets" one pair into a row of its length's
+            bucket. Packing is one shape to compile, fills it better, and has pairs of all lengths in each update;
+            buckets waste no attention on neighbours.
         batch_tokens: target positions a batch, padding included, over all devices and accumulation steps.
         row_length: tokens a row holds on either side; the longest pair that can be trained on.
         num_buckets: how many shapes there are, with "buckets"; their bounds are fitted to the corpus.
@@ -38,7 +39,7 @@ class BatchingConfig:
             run is to go on with unchanged.
     """
 
-    kind: Literal["packing", "buckets"] = "buckets"
+    kind: Literal["packing", "buckets"] = "packing"
     batch_tokens: int = 32_768
     row_length: int = 256
     num_buckets: int = 12
