@@ -238,7 +238,9 @@ class _Tfds:
     def pairs(self) -> Iterator[tuple[str, str]]:
         tfds, builder = import_tensorflow_datasets(), self._prepared()
         # Features are taken by name: TFDS's own order is the pair's, not the direction that is wanted.
-        dataset = builder.as_dataset(split=self._split(builder), shuffle_files=False).batch(1024)
+        # Read once, so that keeping it in memory would be waste, and a warning wherever the reader stops early.
+        once = tfds.ReadConfig(try_autocache=False)
+        dataset = builder.as_dataset(split=self._split(builder), shuffle_files=False, read_config=once).batch(1024)
         for batch in tfds.as_numpy(dataset):
             for source, target in zip(batch[self.languages.source], batch[self.languages.target]):
                 yield source.decode(), target.decode()
