@@ -5,6 +5,7 @@ import pathlib
 import re
 import shutil
 
+import jax.numpy as jnp
 import pytest
 
 from mt import Translator, cli
@@ -15,8 +16,6 @@ from mt.files import locked
 from tests.conftest import ROOT, shipped_pairs
 
 CONFIG = str(ROOT / "configs" / "tatoeba_en_fr_tiny.py")
-# More than any machine has memory for.
-TOO_WIDE = ("--beam-size", "1000", "--max-length-offset", "200000")
 
 
 def tiny_run_arguments(corpus, steps, evaluate_every=3) -> list[str]:
@@ -223,7 +222,12 @@ def test_bad_requests_of_a_good_run(run, corpus_folder, tmp_path, capsys):
     assert "leave out either" in _answer(capsys, ["evaluate", str(run), *both])
     for option in ("--json", "--translations"):
         assert "no folder" in _answer(capsys, ["evaluate", str(run), option, str(tmp_path / "a" / "b")])
-    assert "out of memory" in _answer(capsys, ["translate", str(run), f"{corpus_folder}/test.en", *TOO_WIDE])
+
+
+def test_too_little_memory_is_said(run, corpus_folder, capsys, monkeypatch):
+    monkeypatch.setattr(Translator, "n_best", lambda *_, **__: jnp.zeros(1 << 47, jnp.int8).block_until_ready())
+    found = _answer(capsys, ["translate", str(run), f"{corpus_folder}/test.en"])
+    assert "out of memory" in found and "take a smaller beam" in found
 
 
 def test_an_output_may_not_be_an_input(run, corpus_folder, tmp_path, capsys):
