@@ -48,11 +48,12 @@ def _wide_screen():
 
 
 def _sentence(box: str, program: str) -> str:
+    """What a box says, and the option of those it suggests that is nearest to the misspelt one."""
     plain = re.sub("\x1b\\[[0-9;]*m", "", box)
     lines = [line.strip("│ ") for line in plain.splitlines() if line[:1] not in "╭╰"]
     sections = re.split("\n[─-]{3,}", "\n".join(lines))
     # The title is in the box's frame, or, on a screen that can draw none, a section of its own.
-    what, *rest = sections if "╭" in plain else sections[1:]
+    what, *rest = sections if "╭" in plain or len(sections) == 1 else sections[1:]
     what = re.sub(r"^Error parsing (run\S*: )?", "", " ".join(what.split())).rstrip(".")
     for before, after in (
         (r"invalid literal for int\(\) with base 10: ", "not a whole number: "),

@@ -82,8 +82,9 @@ def locked(folder: pathlib.Path) -> Iterator[None]:
         try:
             yield
         finally:
-            path.unlink()
-            if new and not any(folder.iterdir()):
+            # Otherwise it stays: of two that wait for a lock's file, one could hold it unseen once it has no name.
+            if new and [entry.name for entry in folder.iterdir()] == [LOCK]:
+                path.unlink()
                 folder.rmdir()
 
 
