@@ -19,12 +19,12 @@ minutes are less than three epochs; the steps are about what ten minutes hold.
 
 Earlier, on a machine three times as fast and with unigram 4,000: 3 + 1 layers for 7,500 steps 34.6 and 1.407, 4 + 2
 layers for 4,700 steps 32.6 and 1.433, and 4 + 2 layers with half the batch for 11,000 steps 34.3 and 1.431; before
-that, 192 and 256 channels and batches of 2,048, all worse in equal time. A step of 1,024 target positions took 84 ms
-with 3 + 1 layers, 134 ms with 4 + 2, and with 192 channels 168 ms and 226 ms.
+that, 192 and 256 channels and batches of 2,048, all worse in equal time. On the slower machine, with that vocabulary, a
+step of 1,024 target positions took 84 ms with 3 + 1 layers, 134 ms with 4 + 2, and with 192 channels 168 ms and 226 ms.
 
 So: few layers and one decoder layer, which makes translating cheap too; a vocabulary that keeps most words whole;
-packing, because buckets are no quicker here (7,132 to 8,133 target tokens a second in 6 buckets, 7,175 to 8,488 in 8,
-7,343 to 8,415 packed, in turn on the same machine), each bucket takes five seconds more to compile, and an update with
+packing, because buckets are no quicker here (6,952 to 8,133 target tokens a second in 6 buckets, 6,246 to 8,488 in 8,
+6,986 to 8,415 packed, in turn on the same machine), each bucket takes five seconds more to compile, and an update with
 pairs of all lengths in it is worth more; and no label smoothing, as rare words are learnt late enough.
 """
 

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent."""
+"""Files that are either whole or absent, and folders that one process at a time works in."""
 
 import contextlib
 import errno

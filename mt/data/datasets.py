@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import os
 import pathlib
 import re
@@ -169,11 +170,16 @@ class _Table:
             if len(columns) < 2:
                 raise UserError(f"{self.path}, line {number}: no tab; a line is source, tab, target")
             if len(columns) > 2 and number == 1:
-                print(f"{self.path}: the first 2 of {len(columns)} columns are read", file=sys.stderr)
+                _say_columns(self.path, len(columns))
             yield columns[0], columns[1]
 
     def fingerprint(self) -> Any:
         return ["table", _stamp(self.path)]
+
+
+@functools.cache  # a table is read several times, and this need be said only once
+def _say_columns(path: pathlib.Path, columns: int) -> None:
+    print(f"{path}: the first 2 of {columns} columns are read", file=sys.stderr)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,19 +191,19 @@ class _Tfds:
     def _builder(self):
         tfds = import_tensorflow_datasets()
         # Asked for a name that is not its own, TFDS looks for it on the network, at length and aloud.
-        own, dataset = tfds.list_builders(with_community_datasets=False), re.split("[:/]", self.name)[0]
+        own = tfds.list_builders(with_community_datasets=False)
+        dataset, _, chosen = self.name.partition("/")
         try:
-            if ":" not in self.name.partition("/")[0] and dataset not in own:
+            if ":" not in dataset and dataset not in own:
                 raise tfds.core.DatasetNotFoundError
             builder = tfds.builder(self.name)
         except tfds.core.DatasetNotFoundError:
-            hint = nearest(dataset, own)
+            hint = nearest(dataset.partition(":")[0], own)
             raise UserError(
                 f"corpus {self.name!r}: no file or folder of that name, and no TFDS dataset{hint}; see "
                 "https://www.tensorflow.org/datasets/catalog/overview#translate"
             ) from None
         except ValueError as error:
-            dataset, _, chosen = self.name.partition("/")
             configs = list(getattr(tfds.builder_cls(dataset), "builder_configs", {}))
             if not configs:
                 raise UserError(f"corpus {self.name!r}: {str(error).splitlines()[0]}") from None
