@@ -23,7 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs a verb.
 
     Returns:
-        The exit status: 0, or 2 if the user has something to mend, which is then said on standard error.
+        The exit status: 0, or 2 if the user has something to mend, which is then said on standard error, or what else
+        the verb returns.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     keep_freed_memory()
     try:
-        _run(arguments[0], arguments[1:])
+        return _run(arguments[0], arguments[1:])
     except UserError as error:
         print(f"mt: error: {error}", file=sys.stderr)
         return 2
@@ -59,7 +60,6 @@ def main(arguments: list[str] | None = None) -> int:
         reason = next(iter(str(error).splitlines()), "MemoryError")
         print(f"mt: error: out of memory ({reason}); take a smaller beam, batch or model", file=sys.stderr)
         return 2
-    return 0
 
 
 def _leave_output() -> None:
@@ -67,7 +67,7 @@ def _leave_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _run(verb: str, arguments: list[str]) -> None:
+def _run(verb: str, arguments: list[str]) -> int:
     if verb not in VERBS:
         raise UserError(f"no verb {verb!r}{nearest(verb, VERBS)}; mt --help lists them")
     # Each verb imports only what it needs: translating must not wait for TensorFlow.
@@ -75,4 +75,4 @@ def _run(verb: str, arguments: list[str]) -> None:
     default = command.defaults(arguments) if hasattr(command, "defaults") else None
     from mt.arguments import parse
 
-    command.main(parse(f"mt {verb}", command.Arguments, arguments, default))
+    return command.main(parse(f"mt {verb}", command.Arguments, arguments, default)) or 0

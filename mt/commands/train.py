@@ -30,6 +30,8 @@ from mt.training.objectives import TranslationObjective
 from mt.training.optimizer import build, schedule
 from mt.training.train_step import TrainState, initial_state, make_evaluation_step, make_train_step
 
+_STOPPED = 75
+
 
 @dataclasses.dataclass(frozen=True)
 class Arguments:
@@ -65,8 +67,13 @@ def defaults(arguments: list[str]) -> Arguments | None:
     return Arguments(config=path, workdir=tyro.MISSING, run=run_config.read(path))
 
 
-def main(arguments: Arguments) -> None:
-    """Runs the verb."""
+def main(arguments: Arguments) -> int:
+    """Runs the verb.
+
+    Returns:
+        The exit status: 0, or 75 where it was asked to stop before the last step (sysexits.h's "try again later"), so
+        that what should follow a whole training does not follow half of one.
+    """
     parallel.initialize(arguments.coordinator, arguments.num_processes, arguments.process_id)
     parallel.use_compilation_cache(default_cache() / "xla")
     config, run = arguments.run, arguments.workdir
@@ -75,11 +82,13 @@ def main(arguments: Arguments) -> None:
     if parallel.is_main():
         _check_folder(run)
     with locked(run) if parallel.is_main() else contextlib.nullcontext():
-        _train(run, config)
+        finished = _train(run, config)
     parallel.wait_for_all("finished")
+    return 0 if finished else _STOPPED
 
 
-def _train(run: pathlib.Path, config: RunConfig) -> None:
+def _train(run: pathlib.Path, config: RunConfig) -> bool:
+    """Trains; whether to the last step."""
     tokenizer = _prepare(run, config)
     data = _training_data(config, tokenizer)
     for line in data.report():
@@ -113,6 +122,7 @@ def _train(run: pathlib.Path, config: RunConfig) -> None:
             _log(f"stopped and saved at step {step} of {config.training.steps}; the same command goes on from there")
         else:
             _finish(run, config)
+    return step == config.training.steps
 
 
 def _log(line: str) -> None:

@@ -33,7 +33,7 @@ def test_stopped_and_resumed_is_never_stopped(corpus_folder, tmp_path, monkeypat
             yield batch
 
     monkeypatch.setattr(TrainingData, "batches", preempted)
-    assert cli.main([*arguments, "--workdir", str(tmp_path / "stopped")]) == 0
+    assert cli.main([*arguments, "--workdir", str(tmp_path / "stopped")]) == 75
     assert "stopped and saved at step 5 of 9" in capfd.readouterr().err
     assert checkpoint.steps(tmp_path / "stopped")[-1] == 5
     monkeypatch.setattr(TrainingData, "batches", batches)
