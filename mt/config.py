@@ -37,7 +37,7 @@ class RunConfig:
         model: sizes and options of the model.
         tokenizer: how the vocabulary is made.
         data: what is trained and evaluated on.
-        optimizer: Adam and the learning rate.
+        optimizer: Adam or Muon, and the learning rate.
         training: how long, how often.
         search: how translations are searched for.
         seed: of initial parameters, dropout and the order of the data.

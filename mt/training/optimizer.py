@@ -1,4 +1,4 @@
-"""Adam, its learning-rate schedules, clipping and weight decay, by optax."""
+"""Adam or Muon, their learning-rate schedules, clipping and weight decay, by optax."""
 
 import dataclasses
 import math
@@ -13,24 +13,33 @@ from mt.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-    """Adam (Kingma and Ba 2015) with decoupled weight decay (Loshchilov and Hutter 2019).
+    """Adam (Kingma and Ba 2015) with decoupled weight decay (Loshchilov and Hutter 2019), or Muon for the layers.
 
     Attributes:
+        kind: "muon" replaces the momentum of each kernel by the nearest orthogonal matrix (Jordan et al. 2024), at the
+            size of Adam's updates (Liu et al. 2025, "Muon is Scalable for LLM Training", section 2.2), so that the
+            same rates suit both; embeddings, biases and normalisation take Adam's with Nesterov's momentum (Dozat
+            2016). Its products of matrices cost the same however large the batch.
         learning_rate: the schedule's highest.
         schedule: after the warm-up: "inverse_sqrt" falls with the square root of the step (the paper's, section 5.3),
             "linear" and "cosine" fall to zero at the last step, "constant" stays.
         warmup_steps: steps over which the rate rises linearly from zero.
         beta1, beta2, epsilon: Adam's; the defaults are the paper's.
+        momentum: Muon's.
+        newton_schulz_steps: iterations by which Muon makes a matrix orthogonal; fewer are rougher and cheaper.
         weight_decay: per step and unit of learning rate, of matrices only; 0 is none.
         clip_norm: the largest norm of the whole gradient; longer ones are scaled down; 0 is no clipping.
     """
 
+    kind: Literal["adam", "muon"] = "adam"
     learning_rate: float = 7e-4
     schedule: Literal["inverse_sqrt", "linear", "cosine", "constant"] = "inverse_sqrt"
     warmup_steps: int = 4000
     beta1: float = 0.9
     beta2: float = 0.98
     epsilon: float = 1e-9
+    momentum: float = 0.95
+    newton_schulz_steps: int = 5
     weight_decay: float = 0.0
     clip_norm: float = 0.0
 
@@ -39,9 +48,11 @@ class OptimizerConfig:
             raise UserError(f"optimizer.learning_rate: {self.learning_rate} is not a positive number")
         if self.warmup_steps < 0:
             raise UserError(f"optimizer.warmup_steps: {self.warmup_steps} is negative")
-        for field in ("beta1", "beta2"):
+        for field in ("beta1", "beta2", "momentum"):
             if not 0 <= getattr(self, field) < 1:
                 raise UserError(f"optimizer.{field}: {getattr(self, field)} is not in [0, 1)")
+        if self.newton_schulz_steps < 1:
+            raise UserError(f"optimizer.newton_schulz_steps: {self.newton_schulz_steps} is not positive")
         if not 0 < self.epsilon < math.inf:
             raise UserError(f"optimizer.epsilon: {self.epsilon} is not a positive number; the paper's is 1e-9")
         for field in ("weight_decay", "clip_norm"):
@@ -79,10 +90,38 @@ def build(config: OptimizerConfig, steps: int) -> optax.GradientTransformation:
     decay = [optax.add_decayed_weights(config.weight_decay, mask=_matrices)] if config.weight_decay else []
     return optax.chain(
         *clip,
-        optax.scale_by_adam(config.beta1, config.beta2, config.epsilon),
+        _muon(config) if config.kind == "muon" else optax.scale_by_adam(config.beta1, config.beta2, config.epsilon),
         *decay,
         optax.scale_by_learning_rate(schedule(config, steps)),
     )
+
+
+def _muon(config: OptimizerConfig) -> optax.GradientTransformation:
+    return optax.contrib.muon(
+        learning_rate=-1.0,  # the update's direction alone, upwards as all of a chain's parts
+        ns_steps=config.newton_schulz_steps,
+        beta=config.momentum,
+        adam_b1=config.beta1,
+        adam_b2=config.beta2,
+        eps=config.epsilon,
+        muon_weight_dimension_numbers=_contractions,
+        consistent_rms=0.2,
+    )
+
+
+def _contractions(params: Any) -> Any:
+    """For each kernel, which axes it sums over and which it produces; None for all that is no kernel.
+
+    A kernel with heads produces them from one axis, except that of attention's output, which sums over them.
+    """
+
+    def contraction(path, leaf):
+        if path[-1].key != "kernel":
+            return None
+        inputs = 2 if leaf.ndim == 3 and path[-2].key == "output" else 1
+        return optax.contrib.MuonDimensionNumbers(tuple(range(inputs)), tuple(range(inputs, leaf.ndim)))
+
+    return jax.tree_util.tree_map_with_path(contraction, params)
 
 
 def _matrices(params: Any) -> Any:

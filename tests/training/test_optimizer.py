@@ -1,8 +1,12 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
+from mt.models.transformer import TransformerConfig
 from mt.training.optimizer import OptimizerConfig, build, schedule
+from tests.conftest import random_params
 
 
 @pytest.mark.parametrize("name", ["inverse_sqrt", "linear", "cosine", "constant"])
@@ -38,3 +42,29 @@ def test_adam_by_hand_with_clipping_and_decay():
     # The first step of Adam is the gradient's sign; only the matrix decays.
     assert float(updates["a"]["kernel"][0, 0]) == pytest.approx(-0.1 * (1 + 0.01 * 2.0), rel=1e-5)
     assert float(updates["a"]["bias"][0]) == pytest.approx(0.1, rel=1e-5)
+
+
+def test_muon_by_singular_values():
+    """Its update of a kernel is the gradient with singular values near one, at 0.2 of the root mean square."""
+    model = TransformerConfig(num_layers=1, model_dim=16, ff_dim=32, num_heads=2).build(50)
+    params = random_params(model)
+    keys = iter(jax.random.split(jax.random.key(0), len(jax.tree.leaves(params))))
+    gradients = jax.tree.map(lambda leaf: jax.random.normal(next(keys), leaf.shape), params)
+    rate = dict(learning_rate=0.1, schedule="constant", warmup_steps=0)
+    optimizer = build(OptimizerConfig(kind="muon", **rate), 10)
+    updates, _ = optimizer.update(gradients, optimizer.init(params), params)
+    nadam = optax.nadam(0.1, 0.9, 0.98, 1e-9)
+    by_adam, _ = nadam.update(gradients, nadam.init(params), params)
+    for name in ("query", "output"):  # heads beside what they are made from, and what is made from them
+        gradient, update = (
+            np.asarray(tree["encoder_layers_0"]["self_attention"][name]["kernel"]).reshape(16, 16)
+            for tree in (gradients, updates)
+        )
+        left, _, right = np.linalg.svd(gradient)
+        stretched = left.T @ (update / (-0.1 * 0.2 * np.sqrt(16))) @ right.T  # diagonal in the gradient's own bases
+        np.testing.assert_allclose(stretched - np.diag(np.diag(stretched)), 0, atol=1e-3)
+        assert np.all((np.diag(stretched) > 0.5) & (np.diag(stretched) < 1.3))
+    leaves = jax.tree_util.tree_leaves_with_path(updates)
+    for (path, leaf), expected in zip(leaves, jax.tree.leaves(by_adam), strict=True):
+        if path[-1].key != "kernel":
+            np.testing.assert_allclose(leaf, expected, rtol=1e-5, err_msg=str(path))
