@@ -47,6 +47,7 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     """Runs the verb."""
+    parallel.use_cores_as_devices()
     parallel.use_compilation_cache(default_cache() / "xla")
     if (arguments.source is None) != (arguments.reference is None):
         raise UserError("--source and --reference: give both files, or neither and a --split")

@@ -64,6 +64,7 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     """Runs the verb."""
+    parallel.use_cores_as_devices()
     parallel.use_compilation_cache(default_cache() / "xla")
     for path in arguments.input:
         if not path.is_file():

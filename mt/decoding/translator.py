@@ -1,7 +1,6 @@
 """Strings in, strings out."""
 
 import dataclasses
-import functools
 import pathlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,15 +9,16 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from mt import trained
+from mt import parallel, trained
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.beam_search import Hypotheses, SearchConfig, beam_search
 from mt.decoding.splitting import split_long
 from mt.errors import UserError, nearest
 
-# Source lengths and numbers of rows that programs are compiled for: each sentence takes the smallest that holds it.
+# Source lengths, and rows a device, that programs are compiled for: each sentence takes the smallest that holds it. A
+# single sentence has a program of its own, on one device.
 _LENGTHS = (16, 32, 64, 128, 256, 512, 1024)
-_ROWS = (1, 8, 64)
+_ROWS_A_DEVICE = (4, 32)
 _CHUNK = 2048
 
 
@@ -43,17 +43,21 @@ class Translator:
     def __init__(self, model: Any, params: Any, tokenizer: Tokenizer, search: SearchConfig, max_source_length: int):
         """Args:
         model: an `interface.Searchable`.
-        params: its parameters, on one device; may be replaced while training goes on.
+        params: its parameters, on one device; may be replaced while training goes on. They are copied to all devices
+            of this host, which share the sentences among them.
         tokenizer: for both sides.
         search: how to search, unless a call says otherwise.
         max_source_length: the longest source in tokens, eos included; longer ones are split.
         """
+        self._devices = jax.local_devices()
+        self._rows = (1, *(rows * len(self._devices) for rows in _ROWS_A_DEVICE))
         self.params = params
         self.tokenizer = tokenizer
         self.search = search
         self._max_source_length = max_source_length
         self._lengths = sorted({min(length, max_source_length) for length in (*_LENGTHS, max_source_length)})
-        self._compiled = jax.jit(functools.partial(beam_search, model), static_argnums=(3, 4, 5))
+        self._model = model
+        self._programs: dict[Any, Any] = {}
 
     @classmethod
     def load(cls, run: str | pathlib.Path, checkpoint: str = "best") -> "Translator":
@@ -72,6 +76,16 @@ class Translator:
     def of(cls, found: trained.Trained) -> "Translator":
         """The translator of a model that was read from disk."""
         return cls(found.model, found.params, found.tokenizer, found.search, found.max_source_length)
+
+    @property
+    def params(self) -> Any:
+        """The model's parameters, on one device."""
+        return self._params
+
+    @params.setter
+    def params(self, params: Any) -> None:
+        self._params = params
+        self._everywhere = None if params is None else parallel.replicate(params)
 
     def translate(self, texts: Sequence[str], **search: Any) -> list[str]:
         """The best translation of each text.
@@ -132,7 +146,7 @@ class Translator:
         start = 0
         while start < len(order):
             length = next(bound for bound in self._lengths if len(sources[order[start]]) <= bound)
-            same = [number for number in order[start : start + _ROWS[-1]] if len(sources[number]) <= length]
+            same = [number for number in order[start : start + self._rows[-1]] if len(sources[number]) <= length]
             hypotheses = self._run([sources[number] for number in same], length, config, n)
             for row, number in enumerate(same):
                 results[number] = self._read(hypotheses, row, n)
@@ -140,14 +154,26 @@ class Translator:
         return results
 
     def _run(self, sources: list[list[int]], length: int, config: SearchConfig, n: int) -> Hypotheses:
-        rows = next(bound for bound in _ROWS if len(sources) <= bound)
+        rows = next(bound for bound in self._rows if len(sources) <= bound)
         tokens = np.zeros((rows, length), np.int32)
         limits = np.zeros(rows, np.int32)  # rows that only fill the batch end at once
         for row, ids in enumerate(sources):
             tokens[row, : len(ids)] = ids
             limits[row] = max_target_length(len(ids) - 1, config)
-        longest = max_target_length(length - 1, config)
-        return jax.device_get(self._compiled(self.params, tokens, limits, config, longest, n))
+        program = self._program(rows == 1, config, max_target_length(length - 1, config), n)
+        return program(self._params if rows == 1 else self._everywhere, (tokens, limits))
+
+    def _program(self, alone: bool, config: SearchConfig, longest: int, n: int) -> Any:
+        """The search, compiled for one device or all of them, anew for each shape of source."""
+        key = alone, config, longest, n
+        if key not in self._programs:
+
+            def search(params, rows):
+                source, limits = rows
+                return beam_search(self._model, params, source, limits, config, longest, n)
+
+            self._programs[key] = parallel.row_parallel(search, self._devices[:1] if alone else self._devices)
+        return self._programs[key]
 
     def _read(self, hypotheses: Hypotheses, row: int, n: int) -> list[Translation]:
         found = []

@@ -11,7 +11,13 @@ from mt.layers.dropout import Dropout
 
 
 class KeysValues(NamedTuple):
-    """What attention looks at: both [batch, length, heads, head_dim]."""
+    """What attention looks at, each as its product a head wants it: in any other order, a step of a search would first
+    copy all that is cached.
+
+    Attributes:
+        keys: [batch, heads, head_dim, length].
+        values: [batch, heads, length, head_dim].
+    """
 
     keys: jax.Array
     values: jax.Array
@@ -21,8 +27,8 @@ def attention_weights(query: jax.Array, keys: jax.Array, mask: jax.Array) -> jax
     """softmax(query keys^T / sqrt(head_dim)) over the keys that `mask` allows, in float32.
 
     Args:
-        query: [batch, query, heads, head_dim].
-        keys: [batch, key, heads, head_dim].
+        query: [batch, heads, query, head_dim].
+        keys: [batch, heads, head_dim, key].
         mask: bool, broadcastable to [batch, heads, query, key]. Where a query may see no key at all, its weights are
             uniform, so that they are finite; no such query may count in a result.
 
@@ -30,7 +36,7 @@ def attention_weights(query: jax.Array, keys: jax.Array, mask: jax.Array) -> jax
         float32 [batch, heads, query, key].
     """
     query = query * jnp.asarray(query.shape[-1] ** -0.5, query.dtype)
-    scores = jnp.einsum("bqhd,bkhd->bhqk", query, keys, preferred_element_type=jnp.float32)
+    scores = jnp.einsum("bhqd,bhdk->bhqk", query, keys, preferred_element_type=jnp.float32)
     return jax.nn.softmax(jnp.where(mask, scores, jnp.finfo(scores.dtype).min), axis=-1)
 
 
@@ -43,13 +49,18 @@ def scaled_dot_product_attention(
     """Values averaged with `attention_weights` ("Attention Is All You Need", equation 1).
 
     Args:
+        query: [batch, heads, query, head_dim].
+        keys_values: what is looked at.
+        mask: see `attention_weights`.
         dropout: what is done to the weights before they are used.
 
     Returns:
         [batch, query, heads, head_dim], in the dtype of the values.
     """
     weights = dropout(attention_weights(query, keys_values.keys, mask))
-    return jnp.einsum("bhqk,bkhd->bqhd", weights.astype(keys_values.values.dtype), keys_values.values)
+    # An einsum straight into the other order of axes would swap its operands, for which XLA has no fast product on CPU.
+    attended = jnp.einsum("bhqk,bhkd->bhqd", weights.astype(keys_values.values.dtype), keys_values.values)
+    return jnp.swapaxes(attended, 1, 2)
 
 
 class MultiHeadAttention(nn.Module):
@@ -72,12 +83,12 @@ class MultiHeadAttention(nn.Module):
         self.weights_dropout = Dropout(self.dropout)
 
     def project_query(self, inputs: jax.Array) -> jax.Array:
-        """[batch, query, model_dim] -> [batch, query, heads, head_dim]."""
-        return self.query(inputs)
+        """[batch, query, model_dim] -> [batch, heads, query, head_dim]."""
+        return jnp.swapaxes(self.query(inputs), 1, 2)
 
     def project_keys_values(self, inputs: jax.Array) -> KeysValues:
-        """[batch, key, model_dim] -> two of [batch, key, heads, head_dim]."""
-        return KeysValues(self.key(inputs), self.value(inputs))
+        """From [batch, key, model_dim]."""
+        return KeysValues(jnp.moveaxis(self.key(inputs), 1, -1), jnp.swapaxes(self.value(inputs), 1, 2))
 
     def attend(self, query: jax.Array, keys_values: KeysValues, mask: jax.Array, deterministic: bool) -> jax.Array:
         """Projected query, keys and values -> [batch, query, model_dim]."""

@@ -117,7 +117,7 @@ class DecoderBlock(EncoderBlock):
 
         Args:
             stream: [batch, beam, model_dim].
-            cache: keys and values so far, [batch, length, beam, heads, head_dim].
+            cache: keys and values so far, of length `length * beam`, a step's hypotheses next to each other.
             memory: from `project_encoded`.
             position: int [], where in the cache this step is written.
             self_mask: bool [batch, beam, length, beam].
@@ -129,16 +129,14 @@ class DecoderBlock(EncoderBlock):
         residual = self.self_attention_residual
         inputs = residual.enter(stream)
         new = self.self_attention.project_keys_values(inputs)
+        update, start = jax.lax.dynamic_update_slice_in_dim, position * stream.shape[1]
         cache = KeysValues(
-            *(
-                jax.lax.dynamic_update_slice_in_dim(old, step[:, None].astype(old.dtype), position, axis=1)
-                for old, step in zip(cache, new)
-            )
+            update(cache.keys, new.keys.astype(cache.keys.dtype), start, axis=3),
+            update(cache.values, new.values.astype(cache.values.dtype), start, axis=2),
         )
-        flat = KeysValues(*(x.reshape(x.shape[0], -1, *x.shape[3:]) for x in cache))  # [batch, length * beam, ...]
         flat_mask = self_mask.reshape(*self_mask.shape[:2], -1)[:, None]  # [batch, 1, beam, length * beam]
         query = self.self_attention.project_query(inputs)
-        attended = self.self_attention.attend(query, flat, flat_mask, deterministic=True)
+        attended = self.self_attention.attend(query, cache, flat_mask, deterministic=True)
         stream = residual.leave(stream, attended, deterministic=True)
         stream = self._cross_attention(stream, memory, cross_mask, deterministic=True)
         return self._feed_forward(stream, deterministic=True), cache

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mt.errors import UserError
 from mt.layers.attention import KeysValues
@@ -67,6 +68,11 @@ class TransformerConfig:
             if not 0 <= getattr(self, field) < 1:
                 raise UserError(f"model.{field}: {getattr(self, field)} is not in [0, 1)")
 
+    @property
+    def decoder_depth(self) -> int:
+        """Blocks in the decoder."""
+        return self.num_layers if self.decoder_layers is None else self.decoder_layers
+
     def build(self, vocab: int) -> "Transformer":
         """The model over a vocabulary of that size."""
         return Transformer(self, vocab)
@@ -77,9 +83,11 @@ class DecoderCache(NamedTuple):
 
     Attributes:
         position: int [], steps taken.
-        keys_values: a layer, the self-attention's past, [batch, max_length, beam, heads, head_dim].
+        keys_values: a layer, the self-attention's past, of length `max_length * beam`, a step's hypotheses next to
+            each other. In one axis: of two that are taken as one, XLA keeps two copies.
         ancestry: bool [batch, beam, max_length, beam]: at [b, i, t, j], hypothesis i had at step t been hypothesis j.
-        encoded: a layer, the encoder's keys and values, [batch, source_length, heads, head_dim].
+        encoded: a layer, the encoder's keys and values.
+        output_kernel: [model_dim, vocab], the output table turned: a product with few rows is faster so.
         source_mask: bool [batch, 1, 1, source_length].
     """
 
@@ -87,6 +95,7 @@ class DecoderCache(NamedTuple):
     keys_values: tuple[KeysValues, ...]
     ancestry: jax.Array
     encoded: tuple[KeysValues, ...]
+    output_kernel: jax.Array
     source_mask: jax.Array
 
 
@@ -125,9 +134,8 @@ class Transformer(nn.Module):
         # `deterministic` chooses code, so rematerialisation must not trace it: argument 3 or 5, self being 0.
         encoder_block = nn.remat(EncoderBlock, static_argnums=(3,)) if config.remat else EncoderBlock
         decoder_block = nn.remat(DecoderBlock, static_argnums=(5,)) if config.remat else DecoderBlock
-        decoder_layers = config.num_layers if config.decoder_layers is None else config.decoder_layers
         self.encoder_layers = [encoder_block(**options) for _ in range(config.num_layers)]
-        self.decoder_layers = [decoder_block(**options) for _ in range(decoder_layers)]
+        self.decoder_layers = [decoder_block(**options) for _ in range(config.decoder_depth)]
         if config.norm == "pre":
             self.encoder_norm = layer_norm()
             self.decoder_norm = layer_norm()
@@ -215,18 +223,45 @@ class Transformer(nn.Module):
         """A training batch's logits, float32 [batch, target_length, vocab]."""
         return self.logits(self.hidden(batch, deterministic))
 
+    def flops(self, source_lengths: np.ndarray, target_lengths: np.ndarray, hypotheses: int = 1) -> float:
+        """Floating-point operations of the matrix products of a forward pass, a multiplication and an addition each.
+
+        A backward pass has twice as many. Attention counts over the whole of each sentence, masked or not.
+
+        Args:
+            source_lengths: int [sentences], tokens without padding.
+            target_lengths: int [sentences].
+            hypotheses: of each sentence, each of that length; they share what is computed of the source.
+        """
+        config = self.config
+        source, target = (np.asarray(lengths, np.float64) for lengths in (source_lengths, target_lengths))
+        square = config.model_dim**2
+        feed_forward = (3 if config.activation == "swiglu" else 2) * config.model_dim * config.ff_dim
+        encoder = (4 * square + feed_forward) * source.sum() + 2 * config.model_dim * (source**2).sum()
+        decoder = (6 * square + feed_forward) * target.sum() + 2 * config.model_dim * (target**2).sum()
+        decoder += 2 * config.model_dim * (source * target).sum()
+        memory = 2 * square * source.sum()
+        output = config.model_dim * self.vocab * target.sum()
+        once = config.num_layers * encoder + config.decoder_depth * memory
+        return 2 * float(once + hypotheses * (config.decoder_depth * decoder + output))
+
     def _start(self, source: jax.Array, beam_size: int, max_length: int) -> DecoderCache:
         batch, source_length = source.shape
         segments = (source > 0).astype(jnp.int32)
         positions = jnp.broadcast_to(jnp.arange(source_length), source.shape)
         encoded = self.encode(source, positions, segments)
         head_dim = self.config.model_dim // self.config.num_heads
-        empty = jnp.zeros((batch, max_length, beam_size, self.config.num_heads, head_dim), encoded.dtype)
+        past = (batch, self.config.num_heads)
+        empty = KeysValues(
+            jnp.zeros((*past, head_dim, max_length * beam_size), encoded.dtype),
+            jnp.zeros((*past, max_length * beam_size, head_dim), encoded.dtype),
+        )
         return DecoderCache(
             position=jnp.zeros((), jnp.int32),
-            keys_values=tuple(KeysValues(empty, empty) for _ in self.decoder_layers),
+            keys_values=tuple(empty for _ in self.decoder_layers),
             ancestry=jnp.zeros((batch, beam_size, max_length, beam_size), bool),
             encoded=tuple(layer.project_encoded(encoded) for layer in self.decoder_layers),
+            output_kernel=self.output_table().astype(encoded.dtype).T,
             source_mask=padding_mask(segments),
         )
 
@@ -242,7 +277,8 @@ class Transformer(nn.Module):
         if self.config.norm == "pre":
             stream = self.decoder_norm(stream)
         cache = cache._replace(position=cache.position + 1, keys_values=tuple(keys_values), ancestry=ancestry)
-        return self.logits(stream), cache
+        hidden = stream.astype(cache.output_kernel.dtype)
+        return jnp.matmul(hidden, cache.output_kernel, preferred_element_type=jnp.float32), cache
 
     def start(self, params: Params, source: jax.Array, beam_size: int, max_length: int) -> DecoderCache:
         """See `interface.Searchable`."""

@@ -11,26 +11,28 @@ def _random(*shape, seed=0):
 
 
 def test_attention_is_equation_1():
-    query, keys, values = (_random(2, length, 3, 4, seed=seed) for seed, length in ((0, 5), (1, 7), (2, 7)))
+    query, keys, values = (_random(2, 3, length, 4, seed=seed) for seed, length in ((0, 5), (1, 7), (2, 7)))
     expected = np.zeros((2, 5, 3, 4))
     for batch in range(2):
         for head in range(3):
-            scores = query[batch, :, head] @ keys[batch, :, head].T / np.sqrt(4)
+            scores = query[batch, head] @ keys[batch, head].T / np.sqrt(4)
             weights = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
-            expected[batch, :, head] = weights @ values[batch, :, head]
-    found = scaled_dot_product_attention(query, KeysValues(keys, values), np.ones((1, 1, 5, 7), bool))
+            expected[batch, :, head] = weights @ values[batch, head]
+    found = scaled_dot_product_attention(
+        query, KeysValues(np.swapaxes(keys, 2, 3), values), np.ones((1, 1, 5, 7), bool)
+    )
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_masked_keys_have_no_weight():
     mask = np.array([True, False, True, True])[None, None, None]
-    weights = attention_weights(_random(2, 3, 2, 4), _random(2, 4, 2, 4, seed=1), mask)
+    weights = attention_weights(_random(2, 2, 3, 4), _random(2, 2, 4, 4, seed=1), mask)
     assert np.all(weights[..., 1] == 0)
     np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-6)
 
 
 def test_weights_are_float32_when_all_else_is_bfloat16():
-    query, keys = (_random(1, 3, 2, 4, seed=seed).astype(jnp.bfloat16) for seed in (0, 1))
+    query, keys = (_random(1, 2, *shape).astype(jnp.bfloat16) for shape in ((3, 4), (4, 3)))
     assert attention_weights(query, keys, np.ones((1, 1, 3, 3), bool)).dtype == jnp.float32
 
 

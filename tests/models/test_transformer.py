@@ -111,3 +111,27 @@ def test_bad_sizes_are_named():
         TransformerConfig(model_dim=10, num_heads=3)
     with pytest.raises(ValueError, match="dropout"):
         TransformerConfig(dropout=1.0)
+
+
+@pytest.mark.parametrize("activation", ["relu", "swiglu"])
+def test_flops_are_those_of_the_programs_products(activation):
+    model = tiny_config(num_layers=3, decoder_layers=1, activation=activation).build(VOCAB)
+    params = random_params(model)
+    batch = make_batch([[([5] * 6, [6] * 8)], [([7] * 6, [8] * 8)]], 7, 9)
+    program = jax.make_jaxpr(lambda params: model.apply({"params": params}, batch))(params)
+    assert _products(program.jaxpr) == model.flops([7, 7], [9, 9])
+    # Two hypotheses of a sentence are as two sentences, but for what is computed of the source.
+    twice = model.flops([7, 7], [9, 9]) - model.flops([7], [9], 2)
+    assert twice == model.flops([7], [0])
+
+
+def _products(jaxpr) -> float:
+    """Two operations for each element of each product of matrices, with the subprograms'."""
+    total = 0
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general":
+            (contracted, _), _ = equation.params["dimension_numbers"]
+            shape = equation.invars[0].aval.shape
+            total += 2 * equation.outvars[0].aval.size * np.prod([shape[axis] for axis in contracted])
+        total += sum(_products(sub) for sub in jax.core.jaxprs_in_params(equation.params))
+    return total
