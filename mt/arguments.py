@@ -27,7 +27,7 @@ def parse(program: str, kind: Any, arguments: list[str], default: Any = None) ->
     wide = contextlib.nullcontext() if {"-h", "--help"} & set(arguments) else _wide_screen()
     try:
         with contextlib.redirect_stderr(complaint), wide:
-            return tyro.cli(kind, args=arguments, default=default, prog=program, config=(tyro.conf.FlagConversionOff,))
+            return tyro.cli(kind, args=arguments, default=default, prog=program)
     except SystemExit as ended:
         if not ended.code:
             raise

@@ -12,6 +12,7 @@ VERBS = {
     "train": "train a translator from a config, or go on with an interrupted training",
     "evaluate": "BLEU, chrF and TER of a run on a test set",
     "translate": "translate lines of text with a run",
+    "benchmark": "how fast training, translating, reading data and starting are here",
 }
 _USAGE = "usage: mt VERB ...\n\nNeural machine translation in JAX.\n\n" + "".join(
     f"  mt {verb:10} {about}\n" for verb, about in VERBS.items()

@@ -27,6 +27,7 @@ LAYERS = [
     {"evaluation"},
     {"training"},
     {"config"},
+    {"benchmarks"},
     {"commands"},
     {"cli", "__init__"},
     {"__main__"},

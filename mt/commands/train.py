@@ -52,7 +52,7 @@ class Arguments:
     coordinator: str = ""
     num_processes: int = 0
     process_id: int = -1
-    run: Annotated[RunConfig, tyro.conf.arg(name="")] = RunConfig()
+    run: Annotated[tyro.conf.FlagConversionOff[RunConfig], tyro.conf.arg(name="")] = RunConfig()
 
 
 def defaults(arguments: list[str]) -> Arguments | None:
@@ -78,7 +78,7 @@ def main(arguments: Arguments) -> int:
     parallel.use_compilation_cache(default_cache() / "xla")
     config, run = arguments.run, arguments.workdir
     _log(f"devices: {parallel.describe()}")
-    _check_devices(config)
+    check_devices(config)
     if parallel.is_main():
         _check_folder(run)
     with locked(run) if parallel.is_main() else contextlib.nullcontext():
@@ -130,7 +130,8 @@ def _log(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
-def _check_devices(config: RunConfig) -> None:
+def check_devices(config: RunConfig) -> None:
+    """Raises UserError where batches cannot be divided among the devices there are."""
     parts = jax.device_count() * config.training.accumulation_steps
     if config.data.batching.row_multiple % parts:
         raise UserError(
@@ -158,14 +159,15 @@ def _prepare(run: pathlib.Path, config: RunConfig) -> Tokenizer:
             run_config.check_same(run, before["run"], config)
             write_json(run / trained.CONFIG, run_config.describe(config, before["tokenizer_sha256"]))
         else:  # also where an earlier start saved nothing: there is nothing to contradict
-            tokenizer = _make_tokenizer(config.tokenizer, config.data)
+            tokenizer = make_tokenizer(config.tokenizer, config.data)
             write_atomically(run / trained.TOKENIZER, tokenizer.model)
             write_json(run / trained.CONFIG, run_config.describe(config, tokenizer.sha256))
     parallel.wait_for_all("run prepared")
     return Tokenizer.load(run / trained.TOKENIZER, trained.read_config(run)["tokenizer_sha256"])
 
 
-def _make_tokenizer(config: TokenizerConfig, data: DataConfig) -> Tokenizer:
+def make_tokenizer(config: TokenizerConfig, data: DataConfig) -> Tokenizer:
+    """Trains the tokenizer on the training text, or reads the one that the config names."""
     dev = data.corpus("dev")  # asked for early, while nothing has been done
     if config.path:
         return Tokenizer.load(pathlib.Path(config.path).expanduser())

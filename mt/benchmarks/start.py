@@ -1,0 +1,55 @@
+"""How long users wait before anything happens: whole processes, from the shell's point of view."""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+from mt.benchmarks.timing import Measurement
+from mt.errors import UserError
+
+_SENTENCE = "A man in a blue shirt is standing on a ladder.\n"
+_POLL = 0.02  # seconds
+
+
+def measure_translating(run: pathlib.Path, repeats: int) -> Measurement:
+    """Seconds from the start of `mt translate` to its end with one sentence translated, compiled before."""
+    values = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        _check(subprocess.run([*_MT, "translate", str(run)], input=_SENTENCE, capture_output=True, text=True))
+        values.append(time.perf_counter() - start)
+    return Measurement("to one sentence translated", "s", tuple(values[1:]))
+
+
+def measure_first_step(arguments: list[str], repeats: int) -> Measurement:
+    """Seconds from the start of `mt train` to the end of its first update, the corpus tokenised and compiled before.
+
+    Args:
+        arguments: the config, and changes to it.
+        repeats: trainings that count, each in an empty folder.
+    """
+    values = []
+    for _ in range(repeats + 1):
+        with tempfile.TemporaryDirectory() as folder:
+            command = [*_MT, "train", *arguments, "--workdir", folder, "--training.log-every", "1"]
+            start = time.perf_counter()
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+                metrics = pathlib.Path(folder) / "metrics.jsonl"
+                while process.poll() is None and not (metrics.is_file() and metrics.stat().st_size):
+                    time.sleep(_POLL)
+                values.append(time.perf_counter() - start)
+                if process.poll() is not None:
+                    _check(subprocess.CompletedProcess(command, process.returncode, "", process.communicate()[1]))
+                process.kill()
+    return Measurement("to the first update", "s", tuple(values[1:]))
+
+
+_MT = (sys.executable, "-m", "mt")
+
+
+def _check(done: subprocess.CompletedProcess) -> None:
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise UserError(f"{' '.join(done.args)}: ended with status {done.returncode}: {last}")

@@ -1,0 +1,250 @@
+"""`mt benchmark`: how fast training, translating, the input pipeline and the start are on this machine."""
+
+import dataclasses
+import itertools
+import json
+import pathlib
+from typing import Annotated, Any, Literal, NamedTuple
+
+import jax
+import tyro
+
+from mt import config as run_config
+from mt import parallel, trained
+from mt.benchmarks import timing
+from mt.benchmarks.decoding import growth, measure_search, measure_text
+from mt.benchmarks.input import measure_input
+from mt.benchmarks.start import measure_first_step, measure_translating
+from mt.benchmarks.timing import Measurement
+from mt.benchmarks.training import measure_training, random_batch
+from mt.commands.evaluate import read_split
+from mt.commands.train import check_devices, make_tokenizer
+from mt.config import RunConfig
+from mt.data.pipeline import Position, TrainingData
+from mt.data.text import read_lines
+from mt.data.tokenized import default_cache
+from mt.data.tokenizer import Tokenizer
+from mt.decoding.translator import Translator
+from mt.errors import UserError
+from mt.models.interface import dummy_batch
+from mt.serialization import from_json
+from mt.training.objectives import TranslationObjective
+from mt.training.optimizer import build
+from mt.training.train_step import initial_state, make_train_step
+
+_BAR = 40  # characters of the longest bar of a plot
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """Measures speed on this machine: the median of several repeats, the least and the most, and where arithmetic is
+    counted, how much of it is useful (no padding) as a share of what the devices reach in a product of matrices.
+
+    Attributes:
+        what: "train": updates on the config's own batches. "decode": the beam search, greedy and wide, one sentence and
+            many, and how its cost grows. "input": the data pipeline alone. "start": from the shell to the first
+            translation (of a run) or to the first update (of a config).
+        subject: a config (a .py file) or a run (the --workdir of a training).
+        repeats: how often each thing is timed.
+        steps: updates, or batches for which the corpus is read, a repeat ("train").
+        synthetic: random words in full rows in place of the corpus ("train").
+        text: file to translate, a sentence a line ("decode"); none is the run's own test set.
+        sentences: how many of them; 0 is none.
+        longest: the most tokens, beam and batch to which "decode" shows growth; 0 leaves it out.
+        seconds: of each repeat ("input").
+        json: one JSON object a line in place of the table.
+        run: the config's fields.
+    """
+
+    what: tyro.conf.Positional[Literal["train", "decode", "input", "start"]]
+    subject: tyro.conf.Positional[pathlib.Path]
+    repeats: int = 5
+    steps: int = 20
+    synthetic: bool = False
+    text: pathlib.Path | None = None
+    sentences: int = 500
+    longest: int = 200
+    seconds: float = 2.0
+    json: bool = False
+    run: Annotated[tyro.conf.FlagConversionOff[RunConfig], tyro.conf.arg(name="")] = RunConfig()
+
+
+class Subject(NamedTuple):
+    """What is measured.
+
+    Attributes:
+        config: of the run, or to be one.
+        tokenizer: of the run; None is one that is yet to be trained.
+        params: of the run's best checkpoint, on one device; None is random ones.
+    """
+
+    config: RunConfig
+    tokenizer: Tokenizer | None
+    params: Any
+
+
+def defaults(arguments: list[str]) -> Arguments | None:
+    """What the config or run among the arguments says, so that the others are changes to it."""
+    values = [each for each in arguments if each not in ("--json", "--synthetic")]
+    positional = [each for before, each in zip(["", *values], values) if not before.startswith("--") and each[0] != "-"]
+    if len(positional) < 2:
+        return None
+    return Arguments(tyro.MISSING, tyro.MISSING, run=_config(pathlib.Path(positional[1])))
+
+
+def _config(path: pathlib.Path) -> RunConfig:
+    if path.suffix == ".py":
+        return run_config.read(path)
+    return from_json(RunConfig, trained.read_config(path)["run"], str(path / trained.CONFIG))
+
+
+def main(arguments: Arguments) -> None:
+    """Runs the verb."""
+    for field in ("repeats", "steps"):
+        if getattr(arguments, field) < 1:
+            raise UserError(f"--{field} {getattr(arguments, field)}: is not positive")
+    if arguments.what == "decode":
+        parallel.use_cores_as_devices()
+    parallel.use_compilation_cache(default_cache() / "xla")
+    what = {"train": _train, "decode": _decode, "input": _input, "start": _start}[arguments.what]
+    if arguments.json:
+        print(json.dumps({"environment": timing.environment()}))
+    else:
+        print(", ".join(f"{name} {value}" for name, value in timing.environment().items()))
+    what(arguments, _Report(arguments.json, arguments.run.model.dtype))
+
+
+class _Report:
+    """Prints measurements as they come."""
+
+    def __init__(self, as_json: bool, dtype: str):
+        self._as_json, self._dtype = as_json, dtype
+        self._peak = 0.0
+
+    def add(self, found: Measurement, **more: Any) -> None:
+        """Prints one."""
+        if found.flops and not self._peak:
+            self._peak = timing.matmul_peak(self._dtype)
+            self._print({"name": f"peak ({self._dtype} products of matrices)", "flops": self._peak})
+        self._print(
+            {
+                "name": found.name,
+                "unit": found.unit,
+                "median": found.median,
+                "low": min(found.values),
+                "high": max(found.values),
+                "repeats": len(found.values),
+                **({"flops": found.flops, "share_of_peak": found.flops / self._peak} if found.flops else {}),
+                **more,
+            }
+        )
+
+    def _print(self, line: dict[str, Any]) -> None:
+        if self._as_json:
+            print(json.dumps(line), flush=True)
+            return
+        figures = [f"{line['name']:45}"]
+        if "median" in line:
+            low, median, high = (_figure(line[each]) for each in ("low", "median", "high"))
+            figures.append(f"{median:>10} {line['unit']} ({low} to {high}, {line['repeats']} times)")
+        if "flops" in line:
+            figures.append(f"{line['flops'] / 1e9:,.1f} GFLOP/s")
+        if "share_of_peak" in line:
+            figures.append(f"{line['share_of_peak']:.0%} of the peak")
+        print("  ".join(figures), flush=True)
+
+    def plot(self, varied: str, values: list[int], found: list[Measurement]) -> None:
+        """Seconds a translated token against what was varied, as bars."""
+        if self._as_json:
+            for value, each in zip(values, found):
+                self.add(each, varied=varied, value=value)
+            return
+        costs = [1e6 / each.median for each in found]
+        print(f"\nmicroseconds a token, against {varied}:")
+        for value, cost in zip(values, costs):
+            print(f"{value:>6} {'█' * max(1, round(_BAR * cost / max(costs)))} {_figure(cost)}")
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _subject(arguments: Arguments) -> Subject:
+    path = arguments.subject
+    if path.suffix == ".py":
+        return Subject(arguments.run, None, None)
+    found = trained.load(path)
+    return Subject(arguments.run, found.tokenizer, found.params)
+
+
+def _training_data(subject: Subject) -> tuple[TrainingData, int]:
+    """The run's or the config's, and the size of the vocabulary."""
+    tokenizer = subject.tokenizer or make_tokenizer(subject.config.tokenizer, subject.config.data)
+    return TrainingData(subject.config.data, tokenizer, subject.config.seed), len(tokenizer)
+
+
+def _train(arguments: Arguments, report: _Report) -> None:
+    subject = _subject(arguments)
+    config = subject.config
+    check_devices(config)
+    if arguments.synthetic:
+        vocab, length = config.tokenizer.vocab_size, config.data.batching.row_length
+        batches = [random_batch(config.data.batching.rows(length), length, length, vocab)]
+    else:
+        data, vocab = _training_data(subject)
+        stream = data.batches(Position())
+        batches = [batch for _, batch in itertools.islice(stream, arguments.steps)]
+        stream.close()
+    model = config.model.build(vocab)
+    optimizer = build(config.optimizer, config.training.steps)
+    params = jax.jit(lambda: model.init(jax.random.key(config.seed), dummy_batch())["params"])()
+    state = parallel.replicate(initial_state(params, optimizer))
+    objective = TranslationObjective(model, config.training.label_smoothing)
+    step = make_train_step(objective, optimizer, config.seed, config.training.accumulation_steps)
+    step = parallel.data_parallel(step, donate_state=True)
+    report.add(measure_training(model, step, state, batches, arguments.steps, arguments.repeats))
+
+
+def _decode(arguments: Arguments, report: _Report) -> None:
+    subject = _subject(arguments)
+    vocab = len(subject.tokenizer) if subject.tokenizer else subject.config.tokenizer.vocab_size
+    model = subject.config.model.build(vocab)
+    params = subject.params
+    if params is None:
+        params = jax.jit(lambda: model.init(jax.random.key(0), dummy_batch())["params"])()
+    params = parallel.replicate(params)
+    devices = jax.local_device_count()
+    for beam_size in (1, 4):
+        for batch in (1, 32 * devices):
+            report.add(measure_search(model, params, vocab, beam_size, batch, 24, 40, arguments.repeats))
+    if arguments.sentences:
+        _decode_text(arguments, report)
+    if arguments.longest:
+        most = {name: arguments.longest for name in ("beam", "length", "batch")}
+        for varied, values, found in growth(model, params, vocab, arguments.repeats, most):
+            report.plot(varied, values, found)
+
+
+def _decode_text(arguments: Arguments, report: _Report) -> None:
+    if arguments.subject.suffix == ".py":
+        if arguments.text:
+            raise UserError(f"--text {arguments.text}: only a run can translate text; name one in place of the config")
+        return
+    if arguments.text:
+        lines = list(itertools.islice(read_lines(arguments.text), arguments.sentences))
+    else:
+        lines = [source for source, _ in read_split(arguments.subject, "test")[: arguments.sentences]]
+    translator = Translator.load(arguments.subject)
+    for beam_size in (1, 4):
+        report.add(measure_text(translator, lines, beam_size, arguments.repeats))
+
+
+def _input(arguments: Arguments, report: _Report) -> None:
+    report.add(measure_input(_training_data(_subject(arguments))[0], arguments.seconds, arguments.repeats))
+
+
+def _start(arguments: Arguments, report: _Report) -> None:
+    if arguments.subject.suffix == ".py":
+        report.add(measure_first_step([str(arguments.subject)], arguments.repeats))
+    else:
+        report.add(measure_translating(arguments.subject, arguments.repeats))

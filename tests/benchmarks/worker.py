@@ -1,0 +1,90 @@
+"""Our engine in one process, spoken to like those of the other toolkits.
+
+    python -m tests.benchmarks.worker --models DIR
+
+Reads `decode BEAM BATCH SENTENCES` or `train STEPS` on stdin, answers one JSON line each: tokens, seconds. DIR/hf is a
+MarianMT model. The work is the same as theirs: 24 random words into exactly 40, and updates on 64 x (24 + 24) words.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import sys
+import time
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--models", type=pathlib.Path, required=True)
+parser.add_argument("--show", action="store_true", help="print the translations of the sources by greedy search")
+parser.add_argument("--devices", type=int, default=0, help="0 is as many as `mt translate` takes, 1 is for training")
+options = parser.parse_args()
+answers = os.fdopen(os.dup(1), "w", buffering=1)
+os.dup2(2, 1)
+if options.devices:
+    os.environ["JAX_NUM_CPU_DEVICES"] = str(options.devices)
+
+from mt.allocator import keep_freed_memory  # noqa: E402
+
+keep_freed_memory()
+
+import jax  # noqa: E402
+import numpy as np  # noqa: E402
+
+from mt import parallel  # noqa: E402
+from mt.benchmarks.training import random_batch  # noqa: E402
+from mt.decoding.beam_search import EOS, SearchConfig, beam_search  # noqa: E402
+from mt.training.objectives import TranslationObjective  # noqa: E402
+from mt.training.optimizer import OptimizerConfig, build  # noqa: E402
+from mt.training.train_step import initial_state, make_train_step  # noqa: E402
+from tests.benchmarks.marian import load  # noqa: E402
+
+VOCAB, SOURCE, TARGET = 8000, 24, 40
+parallel.use_cores_as_devices()
+config, params, ids = load(options.models / "hf")
+model = config.build(VOCAB)
+theirs = np.random.default_rng(0).integers(4, VOCAB - 3, (128, SOURCE))  # as the other engines draw them
+ours = np.concatenate([np.argsort(ids)[theirs], np.full((len(theirs), 1), EOS)], 1).astype(np.int32)
+programs: dict = {}
+training: list = []
+
+
+def decode(beam, batch, sentences):
+    if (beam, batch) not in programs:
+        search = SearchConfig(beam, min_length=TARGET, max_length_factor=0, max_length_offset=TARGET)
+        devices = jax.local_devices()[: 1 if batch == 1 else None]
+        program = parallel.row_parallel(
+            lambda params, rows: beam_search(model, params, rows[0], rows[1], search, TARGET), devices
+        )
+        everywhere = parallel.replicate(params)
+        programs[beam, batch] = program, parallel.on_one_device(everywhere) if batch == 1 else everywhere
+    program, placed = programs[beam, batch]
+    for start in range(0, sentences, batch):
+        found = program(placed, (ours[start : start + batch], np.full(batch, TARGET, np.int32)))
+        assert np.all(found.lengths[:, 0] == TARGET)
+        if options.show:
+            for row in found.tokens[:, 0]:
+                print(*ids[row], file=sys.stderr)
+    return sentences * TARGET
+
+
+def train(steps):
+    batches = [random_batch(64, SOURCE, SOURCE, VOCAB, seed) for seed in range(steps)]
+    if not training:
+        optimizer = build(OptimizerConfig(learning_rate=1e-4, schedule="constant", warmup_steps=0), 1000)
+        step = make_train_step(TranslationObjective(model), optimizer, 0)
+        training.extend((parallel.data_parallel(step, donate_state=True), initial_state(params, optimizer)))
+    step, state = training
+    state = parallel.replicate(state)
+    for batch in batches:
+        state, metrics = step(state, parallel.shard(batch))
+        jax.block_until_ready(metrics)
+    training[1] = state
+    return steps * 64 * SOURCE
+
+
+print(json.dumps({"ready": "mt"}), file=answers)
+for line in sys.stdin:
+    what, *numbers = line.split()
+    begin = time.perf_counter()
+    tokens = {"decode": decode, "train": train}[what](*map(int, numbers))
+    print(json.dumps({"tokens": tokens, "seconds": time.perf_counter() - begin}), file=answers)
