@@ -1,7 +1,7 @@
 """Speed of translating: the beam search alone, and whole texts."""
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -11,6 +11,26 @@ from mt import parallel
 from mt.benchmarks.timing import Measurement, seconds
 from mt.decoding.beam_search import EOS, SearchConfig, beam_search
 from mt.decoding.translator import Translator
+
+
+def fixed_length_search(model: Any, beam_size: int, batch: int, target_length: int) -> Callable[[Any, Any], Any]:
+    """A compiled search all of whose translations have the same length, so that engines can be compared.
+
+    A single sentence is given to one device; more are shared among all, as `Translator` does.
+
+    Returns:
+        A function of replicated parameters and a source, int32 [batch, source_length] with eos.
+    """
+    # Every length but this one is forbidden.
+    config = SearchConfig(beam_size, min_length=target_length, max_length_factor=0, max_length_offset=target_length)
+
+    def search(params, rows):
+        source, limits = rows
+        return beam_search(model, params, source, limits, config, target_length)
+
+    program = parallel.row_parallel(search, jax.local_devices()[: 1 if batch == 1 else None])
+    limits = np.full(batch, target_length, np.int32)
+    return lambda params, source: program(parallel.on_one_device(params) if batch == 1 else params, (source, limits))
 
 
 def measure_search(
@@ -23,9 +43,7 @@ def measure_search(
     target_length: int,
     repeats: int,
 ) -> Measurement:
-    """Tokens a second of the best hypotheses, all sentences being translated to the same length.
-
-    A single sentence is given to one device; more are shared among all, as `Translator` does.
+    """Tokens a second of the best hypotheses by `fixed_length_search`.
 
     Args:
         model: an `interface.Searchable` that counts its FLOPs.
@@ -37,22 +55,10 @@ def measure_search(
         target_length: words a translation has, eos not counted.
         repeats: how often the search is timed.
     """
-    # Every length but this one is forbidden.
-    config = SearchConfig(
-        beam_size, 1.0, min_length=target_length, max_length_factor=0, max_length_offset=target_length
-    )
     source = np.random.default_rng(0).integers(3, vocab, (batch, source_length + 1)).astype(np.int32)
     source[:, -1] = EOS
-    rows = source, np.full(batch, target_length, np.int32)
-    devices = jax.local_devices()[: 1 if batch == 1 else None]
-
-    def search(params, rows):
-        source, limits = rows
-        return beam_search(model, params, source, limits, config, target_length)
-
-    program = parallel.row_parallel(search, devices)
-    params = parallel.on_one_device(params) if batch == 1 else params
-    taken = seconds(lambda: program(params, rows), repeats)
+    search = fixed_length_search(model, beam_size, batch, target_length)
+    taken = seconds(lambda: search(params, source), repeats)
     flops = model.flops(np.full(batch, source_length + 1), np.full(batch, target_length + 1), beam_size)
     name = f"beam {beam_size}, batch {batch}, {source_length} + {target_length} tokens"
     return Measurement(

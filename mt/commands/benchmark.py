@@ -23,7 +23,6 @@ from mt.config import RunConfig
 from mt.data.pipeline import Position, TrainingData
 from mt.data.text import read_lines
 from mt.data.tokenized import default_cache
-from mt.data.tokenizer import Tokenizer
 from mt.decoding.translator import Translator
 from mt.errors import UserError
 from mt.models.interface import dummy_batch
@@ -74,13 +73,11 @@ class Subject(NamedTuple):
 
     Attributes:
         config: of the run, or to be one.
-        tokenizer: of the run; None is one that is yet to be trained.
-        params: of the run's best checkpoint, on one device; None is random ones.
+        found: the run's best checkpoint; None is a tokenizer that is yet to be trained, and random parameters.
     """
 
     config: RunConfig
-    tokenizer: Tokenizer | None
-    params: Any
+    found: trained.Trained | None
 
 
 def defaults(arguments: list[str]) -> Arguments | None:
@@ -172,15 +169,15 @@ def _figure(value: float) -> str:
 def _subject(arguments: Arguments) -> Subject:
     path = arguments.subject
     if path.suffix == ".py":
-        return Subject(arguments.run, None, None)
-    found = trained.load(path)
-    return Subject(arguments.run, found.tokenizer, found.params)
+        return Subject(arguments.run, None)
+    return Subject(arguments.run, trained.load(path))
 
 
 def _training_data(subject: Subject) -> tuple[TrainingData, int]:
     """The run's or the config's, and the size of the vocabulary."""
-    tokenizer = subject.tokenizer or make_tokenizer(subject.config.tokenizer, subject.config.data)
-    return TrainingData(subject.config.data, tokenizer, subject.config.seed), len(tokenizer)
+    config, found = subject
+    tokenizer = found.tokenizer if found else make_tokenizer(config.tokenizer, config.data)
+    return TrainingData(config.data, tokenizer, config.seed), len(tokenizer)
 
 
 def _train(arguments: Arguments, report: _Report) -> None:
@@ -207,10 +204,11 @@ def _train(arguments: Arguments, report: _Report) -> None:
 
 def _decode(arguments: Arguments, report: _Report) -> None:
     subject = _subject(arguments)
-    vocab = len(subject.tokenizer) if subject.tokenizer else subject.config.tokenizer.vocab_size
+    vocab = len(subject.found.tokenizer) if subject.found else subject.config.tokenizer.vocab_size
     model = subject.config.model.build(vocab)
-    params = subject.params
-    if params is None:
+    if subject.found:
+        params = subject.found.params
+    else:
         params = jax.jit(lambda: model.init(jax.random.key(0), dummy_batch())["params"])()
     params = parallel.replicate(params)
     devices = jax.local_device_count()
@@ -218,15 +216,15 @@ def _decode(arguments: Arguments, report: _Report) -> None:
         for batch in (1, 32 * devices):
             report.add(measure_search(model, params, vocab, beam_size, batch, 24, 40, arguments.repeats))
     if arguments.sentences:
-        _decode_text(arguments, report)
+        _decode_text(arguments, subject, report)
     if arguments.longest:
         most = {name: arguments.longest for name in ("beam", "length", "batch")}
         for varied, values, found in growth(model, params, vocab, arguments.repeats, most):
             report.plot(varied, values, found)
 
 
-def _decode_text(arguments: Arguments, report: _Report) -> None:
-    if arguments.subject.suffix == ".py":
+def _decode_text(arguments: Arguments, subject: Subject, report: _Report) -> None:
+    if subject.found is None:
         if arguments.text:
             raise UserError(f"--text {arguments.text}: only a run can translate text; name one in place of the config")
         return
@@ -234,7 +232,7 @@ def _decode_text(arguments: Arguments, report: _Report) -> None:
         lines = list(itertools.islice(read_lines(arguments.text), arguments.sentences))
     else:
         lines = [source for source, _ in read_split(arguments.subject, "test")[: arguments.sentences]]
-    translator = Translator.load(arguments.subject)
+    translator = Translator.of(subject.found)
     for beam_size in (1, 4):
         report.add(measure_text(translator, lines, beam_size, arguments.repeats))
 

@@ -31,8 +31,9 @@ import jax  # noqa: E402
 import numpy as np  # noqa: E402
 
 from mt import parallel  # noqa: E402
+from mt.benchmarks.decoding import fixed_length_search  # noqa: E402
 from mt.benchmarks.training import random_batch  # noqa: E402
-from mt.decoding.beam_search import EOS, SearchConfig, beam_search  # noqa: E402
+from mt.decoding.beam_search import EOS  # noqa: E402
 from mt.training.objectives import TranslationObjective  # noqa: E402
 from mt.training.optimizer import OptimizerConfig, build  # noqa: E402
 from mt.training.train_step import initial_state, make_train_step  # noqa: E402
@@ -42,6 +43,7 @@ VOCAB, SOURCE, TARGET = 8000, 24, 40
 parallel.use_cores_as_devices()
 config, params, ids = load(options.models / "hf")
 model = config.build(VOCAB)
+everywhere = parallel.replicate(params)
 theirs = np.random.default_rng(0).integers(4, VOCAB - 3, (128, SOURCE))  # as the other engines draw them
 ours = np.concatenate([np.argsort(ids)[theirs], np.full((len(theirs), 1), EOS)], 1).astype(np.int32)
 programs: dict = {}
@@ -50,16 +52,9 @@ training: list = []
 
 def decode(beam, batch, sentences):
     if (beam, batch) not in programs:
-        search = SearchConfig(beam, min_length=TARGET, max_length_factor=0, max_length_offset=TARGET)
-        devices = jax.local_devices()[: 1 if batch == 1 else None]
-        program = parallel.row_parallel(
-            lambda params, rows: beam_search(model, params, rows[0], rows[1], search, TARGET), devices
-        )
-        everywhere = parallel.replicate(params)
-        programs[beam, batch] = program, parallel.on_one_device(everywhere) if batch == 1 else everywhere
-    program, placed = programs[beam, batch]
+        programs[beam, batch] = fixed_length_search(model, beam, batch, TARGET)
     for start in range(0, sentences, batch):
-        found = program(placed, (ours[start : start + batch], np.full(batch, TARGET, np.int32)))
+        found = programs[beam, batch](everywhere, ours[start : start + batch])
         assert np.all(found.lengths[:, 0] == TARGET)
         if options.show:
             for row in found.tokens[:, 0]:
