@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from mt.layers.dropout import Dropout
+from mt.layers.dropout import drop, key_words
 
 
 class KeysValues(NamedTuple):
@@ -63,10 +63,67 @@ def scaled_dot_product_attention(
     return jnp.swapaxes(attended, 1, 2)
 
 
+def attention_in_training(
+    projected: tuple[jax.Array, ...], mask: jax.Array, words: jax.Array, num_heads: int, dropout: float
+) -> jax.Array:
+    """As `scaled_dot_product_attention`, of whole sequences, with dropout; on TPU by one kernel.
+
+    Args:
+        projected: see `fused_attention.fused_attention`.
+        mask: bool, broadcastable to [batch, 1, query, key].
+        words: uint32 [2], see `dropout.key_words`.
+        num_heads: heads.
+        dropout: the rate.
+
+    Returns:
+        [batch, query, model_dim].
+    """
+    # Loading kernels takes time that translating need not spend.
+    from mt.layers.fused_attention import fits, fused_attention
+
+    batch, query_length, _ = projected[0].shape
+    key_length = projected[-1].shape[1]
+
+    def plain(projected, mask, words):
+        keep = (lambda weights: drop(words, weights, dropout)) if dropout else lambda weights: weights
+        return _merge_heads(scaled_dot_product_attention(*_split_heads(projected, num_heads), mask, keep))
+
+    def fused(projected, mask, words):
+        mask = jnp.broadcast_to(mask[:, 0], (batch, query_length, key_length))
+        return fused_attention(projected, mask, words, num_heads, dropout)
+
+    head_dim = sum(each.shape[-1] for each in projected) // 3 // num_heads
+    on_tpu = fused if fits(query_length, key_length, num_heads, head_dim) else plain
+    return jax.lax.platform_dependent(projected, mask, words, tpu=on_tpu, default=plain)
+
+
+def _split_heads(projected: tuple[jax.Array, ...], num_heads: int) -> tuple[jax.Array, KeysValues]:
+    """[batch, length, parts * model_dim] each, three parts in all, as a query, [batch, heads, length, head_dim], and
+    keys and values."""
+    width = sum(each.shape[-1] for each in projected) // 3
+    query, key, value = (
+        each[..., start : start + width].reshape(*each.shape[:2], num_heads, -1)
+        for each in projected
+        for start in range(0, each.shape[-1], width)
+    )
+    return jnp.swapaxes(query, 1, 2), _keys_values(key, value)
+
+
+def _keys_values(key: jax.Array, value: jax.Array) -> KeysValues:
+    """From [batch, length, heads, head_dim] each."""
+    return KeysValues(jnp.moveaxis(key, 1, -1), jnp.swapaxes(value, 1, 2))
+
+
+def _merge_heads(attended: jax.Array) -> jax.Array:
+    """[batch, length, heads, head_dim] -> [batch, length, model_dim]."""
+    return attended.reshape(*attended.shape[:2], -1)
+
+
 class MultiHeadAttention(nn.Module):
     """Attention in `num_heads` subspaces at once ("Attention Is All You Need", section 3.2.2).
 
-    The parts are public so that a decoder can keep projected keys and values from one step to the next.
+    What is projected from the same inputs is projected by one product, whose kernel is [model_dim, projections,
+    model_dim].
     """
 
     num_heads: int
@@ -75,28 +132,65 @@ class MultiHeadAttention(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     def setup(self):
-        head_dim = self.model_dim // self.num_heads
-        self.query = nn.DenseGeneral((self.num_heads, head_dim), dtype=self.dtype)
-        self.key = nn.DenseGeneral((self.num_heads, head_dim), dtype=self.dtype)
-        self.value = nn.DenseGeneral((self.num_heads, head_dim), dtype=self.dtype)
-        self.output = nn.DenseGeneral(self.model_dim, axis=(-2, -1), dtype=self.dtype)
-        self.weights_dropout = Dropout(self.dropout)
+        self.output = nn.Dense(self.model_dim, dtype=self.dtype)
+
+    def _projections(self, number: int) -> nn.DenseGeneral:
+        return nn.DenseGeneral((number, self.model_dim), dtype=self.dtype)
+
+    def attend(self, query: jax.Array, keys_values: KeysValues, mask: jax.Array) -> jax.Array:
+        """A query [batch, heads, query, head_dim] of what is kept from step to step -> [batch, query, model_dim]."""
+        return self.output(_merge_heads(scaled_dot_product_attention(query, keys_values, mask)))
+
+    def _attend(self, projected: tuple[jax.Array, ...], mask: jax.Array, deterministic: bool) -> jax.Array:
+        """See `attention_in_training` -> [batch, query, model_dim]."""
+        if deterministic:
+            return self.attend(*_split_heads(projected, self.num_heads), mask)
+        words = key_words(self.make_rng("dropout")) if self.dropout else jnp.zeros(2, jnp.uint32)
+        return self.output(attention_in_training(projected, mask, words, self.num_heads, self.dropout))
+
+
+class SelfAttention(MultiHeadAttention):
+    """Each position looks at positions of the same sequence."""
+
+    def setup(self):
+        super().setup()
+        self.query_key_value = self._projections(3)
+
+    def _project(self, inputs: jax.Array) -> tuple[jax.Array]:
+        return (_flat(self.query_key_value(inputs)),)
+
+    def project(self, inputs: jax.Array) -> tuple[jax.Array, KeysValues]:
+        """From [batch, length, model_dim]: the query, [batch, heads, length, head_dim], and the keys and values."""
+        return _split_heads(self._project(inputs), self.num_heads)
+
+    def __call__(self, inputs: jax.Array, mask: jax.Array, deterministic: bool) -> jax.Array:
+        """[batch, length, model_dim] -> the same."""
+        return self._attend(self._project(inputs), mask, deterministic)
+
+
+class CrossAttention(MultiHeadAttention):
+    """Each position of one sequence looks at the positions of another."""
+
+    def setup(self):
+        super().setup()
+        self.query = nn.Dense(self.model_dim, dtype=self.dtype)
+        self.key_value = self._projections(2)
 
     def project_query(self, inputs: jax.Array) -> jax.Array:
         """[batch, query, model_dim] -> [batch, heads, query, head_dim]."""
-        return jnp.swapaxes(self.query(inputs), 1, 2)
+        query = self.query(inputs)
+        return jnp.swapaxes(query.reshape(*query.shape[:2], self.num_heads, -1), 1, 2)
 
-    def project_keys_values(self, inputs: jax.Array) -> KeysValues:
+    def project_keys_values(self, memory: jax.Array) -> KeysValues:
         """From [batch, key, model_dim]."""
-        return KeysValues(jnp.moveaxis(self.key(inputs), 1, -1), jnp.swapaxes(self.value(inputs), 1, 2))
-
-    def attend(self, query: jax.Array, keys_values: KeysValues, mask: jax.Array, deterministic: bool) -> jax.Array:
-        """Projected query, keys and values -> [batch, query, model_dim]."""
-        attended = scaled_dot_product_attention(
-            query, keys_values, mask, lambda weights: self.weights_dropout(weights, deterministic)
-        )
-        return self.output(attended)
+        projected = self.key_value(memory)  # [batch, key, 2, model_dim]
+        return _keys_values(*jnp.moveaxis(projected.reshape(*projected.shape[:3], self.num_heads, -1), 2, 0))
 
     def __call__(self, inputs: jax.Array, memory: jax.Array, mask: jax.Array, deterministic: bool) -> jax.Array:
         """Queries from `inputs`, keys and values from `memory`: [batch, query, model_dim]."""
-        return self.attend(self.project_query(inputs), self.project_keys_values(memory), mask, deterministic)
+        return self._attend((self.query(inputs), _flat(self.key_value(memory))), mask, deterministic)
+
+
+def _flat(projected: jax.Array) -> jax.Array:
+    """[batch, length, projections, model_dim] -> [batch, length, projections * model_dim]."""
+    return projected.reshape(*projected.shape[:2], -1)

@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from mt.layers.attention import KeysValues, MultiHeadAttention
+from mt.layers.attention import CrossAttention, KeysValues, SelfAttention
 from mt.layers.dropout import Dropout
 from mt.layers.feed_forward import FeedForward
 
@@ -52,7 +52,7 @@ class EncoderBlock(nn.Module):
     dtype: jnp.dtype
 
     def setup(self):
-        self.self_attention = MultiHeadAttention(self.num_heads, self.model_dim, self.attention_dropout, self.dtype)
+        self.self_attention = SelfAttention(self.num_heads, self.model_dim, self.attention_dropout, self.dtype)
         self.self_attention_residual = Residual(self.dropout, self.pre_norm)
         self.feed_forward = FeedForward(
             self.model_dim, self.ff_dim, self.activation, self.activation_dropout, self.dtype
@@ -67,7 +67,7 @@ class EncoderBlock(nn.Module):
         """[batch, length, model_dim] -> the same."""
         residual = self.self_attention_residual
         inputs = residual.enter(stream)
-        stream = residual.leave(stream, self.self_attention(inputs, inputs, mask, deterministic), deterministic)
+        stream = residual.leave(stream, self.self_attention(inputs, mask, deterministic), deterministic)
         return self._feed_forward(stream, deterministic)
 
 
@@ -76,15 +76,8 @@ class DecoderBlock(EncoderBlock):
 
     def setup(self):
         super().setup()
-        self.cross_attention = MultiHeadAttention(self.num_heads, self.model_dim, self.attention_dropout, self.dtype)
+        self.cross_attention = CrossAttention(self.num_heads, self.model_dim, self.attention_dropout, self.dtype)
         self.cross_attention_residual = Residual(self.dropout, self.pre_norm)
-
-    def _cross_attention(
-        self, stream: jax.Array, memory: KeysValues, mask: jax.Array, deterministic: bool
-    ) -> jax.Array:
-        residual = self.cross_attention_residual
-        query = self.cross_attention.project_query(residual.enter(stream))
-        return residual.leave(stream, self.cross_attention.attend(query, memory, mask, deterministic), deterministic)
 
     def __call__(  # type: ignore[override]
         self, stream: jax.Array, encoded: jax.Array, self_mask: jax.Array, cross_mask: jax.Array, deterministic: bool
@@ -92,8 +85,10 @@ class DecoderBlock(EncoderBlock):
         """[batch, target_length, model_dim], with `encoded` [batch, source_length, model_dim] -> the former's shape."""
         residual = self.self_attention_residual
         inputs = residual.enter(stream)
-        stream = residual.leave(stream, self.self_attention(inputs, inputs, self_mask, deterministic), deterministic)
-        stream = self._cross_attention(stream, self.project_encoded(encoded), cross_mask, deterministic)
+        stream = residual.leave(stream, self.self_attention(inputs, self_mask, deterministic), deterministic)
+        residual = self.cross_attention_residual
+        attended = self.cross_attention(residual.enter(stream), encoded, cross_mask, deterministic)
+        stream = residual.leave(stream, attended, deterministic)
         return self._feed_forward(stream, deterministic)
 
     def project_encoded(self, encoded: jax.Array) -> KeysValues:
@@ -128,15 +123,15 @@ class DecoderBlock(EncoderBlock):
         """
         residual = self.self_attention_residual
         inputs = residual.enter(stream)
-        new = self.self_attention.project_keys_values(inputs)
+        query, new = self.self_attention.project(inputs)
         update, start = jax.lax.dynamic_update_slice_in_dim, position * stream.shape[1]
         cache = KeysValues(
             update(cache.keys, new.keys.astype(cache.keys.dtype), start, axis=3),
             update(cache.values, new.values.astype(cache.values.dtype), start, axis=2),
         )
         flat_mask = self_mask.reshape(*self_mask.shape[:2], -1)[:, None]  # [batch, 1, beam, length * beam]
-        query = self.self_attention.project_query(inputs)
-        attended = self.self_attention.attend(query, cache, flat_mask, deterministic=True)
-        stream = residual.leave(stream, attended, deterministic=True)
-        stream = self._cross_attention(stream, memory, cross_mask, deterministic=True)
+        stream = residual.leave(stream, self.self_attention.attend(query, cache, flat_mask), deterministic=True)
+        residual = self.cross_attention_residual
+        query = self.cross_attention.project_query(residual.enter(stream))
+        stream = residual.leave(stream, self.cross_attention.attend(query, memory, cross_mask), deterministic=True)
         return self._feed_forward(stream, deterministic=True), cache

@@ -1,25 +1,58 @@
-"""Dropout (Srivastava et al. 2014)."""
+"""Dropout (Srivastava et al. 2014), whose masks are computed where they are used and never stored."""
+
+import math
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 
-class Dropout(nn.Module):
-    """Zeroes each activation with probability `rate` and scales up the rest, from the rng stream `dropout`.
+def key_words(key: jax.Array) -> jax.Array:
+    """What `keep_mask` takes of a key of JAX: uint32 [2]."""
+    words = jax.random.key_data(key).ravel()
+    return jnp.stack([words[0], words[-1]])
 
-    Compares 16 random bits with a threshold, half of what comparing 32 would draw: drawing is what dropout costs.
-    The rate is rounded to a multiple of 2^-16, and the scale is exactly that rounded rate's.
+
+def keep_mask(words: jax.Array, positions: jax.Array, rate: float) -> jax.Array:
+    """Which elements dropout keeps: a hash of each one's position and the key.
+
+    A few operations on integers, which compilers fuse with whatever uses the mask; JAX's own generators either write
+    their bits to memory first, or take ten times as many operations. The hash is lowbias32 (Wellons 2018, "Prospecting
+    for Hash Functions") with a word of the key before each half. It is for dropout only.
+
+    Args:
+        words: uint32 [2], see `key_words`.
+        positions: uint32 [...], no two alike.
+        rate: the share not to be kept, rounded to a multiple of 2^-32.
+
+    Returns:
+        bool, of the positions' shape.
     """
+    bits = positions ^ words[0]
+    bits = (bits ^ (bits >> 16)) * jnp.uint32(0x7FEB352D) + words[1]
+    bits = (bits ^ (bits >> 15)) * jnp.uint32(0x846CA68B)
+    return (bits ^ (bits >> 16)) >= jnp.uint32(min(round(rate * 2**32), 2**32 - 1))
+
+
+def drop(words: jax.Array, activations: jax.Array, rate: float) -> jax.Array:
+    """Zeroes each activation with probability `rate` and scales up the rest; positions count through all axes."""
+    shape = activations.shape
+    positions = jnp.zeros(shape, jnp.uint32)
+    for axis in range(len(shape)):
+        stride = math.prod(shape[axis + 1 :]) % 2**32
+        positions += jax.lax.broadcasted_iota(jnp.uint32, shape, axis) * jnp.uint32(stride)
+    scale = jnp.asarray(1 / (1 - rate), activations.dtype)
+    return jnp.where(keep_mask(words, positions, rate), activations * scale, 0)
+
+
+class Dropout(nn.Module):
+    """`drop`, by the rng stream `dropout`."""
 
     rate: float
 
     @nn.compact
     def __call__(self, activations: jax.Array, deterministic: bool) -> jax.Array:
         """Same shape and dtype out; the identity if `deterministic` or the rate is 0."""
-        threshold = round(self.rate * 2**16)
-        if deterministic or threshold == 0:
+        if deterministic or self.rate == 0:
             return activations
-        bits = jax.random.bits(self.make_rng("dropout"), activations.shape, jnp.uint16)
-        scale = 1 / (1 - threshold / 2**16)
-        return jnp.where(bits >= threshold, activations * jnp.asarray(scale, activations.dtype), 0)
+        return drop(key_words(self.make_rng("dropout")), activations, self.rate)

@@ -38,12 +38,14 @@ def _product(pattern: str, one: jax.Array, other: jax.Array, dtype: jnp.dtype) -
 
 
 def _forward(hidden, table, targets, weights, label_smoothing):
-    logits = _product("nd,vd->nv", hidden, table, hidden.dtype)
+    dtype = hidden.dtype
+    logits = jnp.einsum("nd,vd->nv", hidden, table.astype(dtype)).astype(jnp.float32)
     highest = jnp.max(logits, axis=-1, keepdims=True)
     exponentials = jnp.exp(logits - highest)
     total = jnp.sum(exponentials, axis=-1, keepdims=True)
     normalizer = (jnp.log(total) + highest)[:, 0]
-    right = jnp.take_along_axis(logits, targets[:, None], axis=-1)[:, 0]
+    # Picking it out of the logits would read all of them once more.
+    right = jnp.sum(hidden.astype(jnp.float32) * table[targets].astype(dtype).astype(jnp.float32), axis=-1)
     nll = jnp.sum(weights * (normalizer - right))
     uniform = jnp.sum(weights * (normalizer - jnp.mean(logits, axis=-1)))
     loss = (1 - label_smoothing) * nll + label_smoothing * uniform

@@ -112,14 +112,11 @@ def _muon(config: OptimizerConfig) -> optax.GradientTransformation:
 def _contractions(params: Any) -> Any:
     """For each kernel, which axes it sums over and which it produces; None for all that is no kernel.
 
-    A kernel with heads produces them from one axis, except that of attention's output, which sums over them.
+    One of several projections, [model_dim, projections, model_dim], is a matrix for each.
     """
 
     def contraction(path, leaf):
-        if path[-1].key != "kernel":
-            return None
-        inputs = 2 if leaf.ndim == 3 and path[-2].key == "output" else 1
-        return optax.contrib.MuonDimensionNumbers(tuple(range(inputs)), tuple(range(inputs, leaf.ndim)))
+        return optax.contrib.MuonDimensionNumbers((0,), (leaf.ndim - 1,)) if path[-1].key == "kernel" else None
 
     return jax.tree_util.tree_map_with_path(contraction, params)
 

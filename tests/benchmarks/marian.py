@@ -40,16 +40,16 @@ def load(folder: pathlib.Path) -> tuple[TransformerConfig, dict, np.ndarray]:
     def dense(name):
         return {"kernel": weights[f"{name}.weight"].T, "bias": weights[f"{name}.bias"]}
 
-    def attention(name):
-        parts = {}
-        for part in "qkv":
-            kernel, bias = dense(f"{name}.{part}_proj").values()
-            parts[{"q": "query", "k": "key", "v": "value"}[part]] = {
-                "kernel": kernel.reshape(width, heads, -1),
-                "bias": bias.reshape(heads, -1),
-            }
-        out = dense(f"{name}.out_proj")
-        return parts | {"output": {"kernel": out["kernel"].reshape(heads, -1, width), "bias": out["bias"]}}
+    def projections(name, parts):
+        found = [dense(f"{name}.{part}_proj") for part in parts]
+        return {part: np.stack([each[part] for each in found], -2) for part in ("kernel", "bias")}
+
+    def self_attention(name):
+        return {"query_key_value": projections(name, "qkv"), "output": dense(f"{name}.out_proj")}
+
+    def cross_attention(name):
+        query, output = dense(f"{name}.q_proj"), dense(f"{name}.out_proj")
+        return {"query": query, "key_value": projections(name, "kv"), "output": output}
 
     def norm(name):
         return {"norm": {"scale": weights[f"{name}.weight"], "bias": weights[f"{name}.bias"]}}
@@ -59,14 +59,14 @@ def load(folder: pathlib.Path) -> tuple[TransformerConfig, dict, np.ndarray]:
         for number in range(theirs[f"{side}_layers"]):
             name = f"model.{side}.layers.{number}"
             params[f"{side}_layers_{number}"] = {
-                "self_attention": attention(f"{name}.self_attn"),
+                "self_attention": self_attention(f"{name}.self_attn"),
                 "self_attention_residual": norm(f"{name}.self_attn_layer_norm"),
                 "feed_forward": {"inner": dense(f"{name}.fc1"), "outer": dense(f"{name}.fc2")},
                 "feed_forward_residual": norm(f"{name}.final_layer_norm"),
             }
             if side == "decoder":
                 params[f"{side}_layers_{number}"] |= {
-                    "cross_attention": attention(f"{name}.encoder_attn"),
+                    "cross_attention": cross_attention(f"{name}.encoder_attn"),
                     "cross_attention_residual": norm(f"{name}.encoder_attn_layer_norm"),
                 }
     return config, params, ids

@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mt.layers.attention import KeysValues, MultiHeadAttention, attention_weights, scaled_dot_product_attention
+from mt.layers.attention import KeysValues, SelfAttention, attention_weights, scaled_dot_product_attention
 from mt.layers.masks import causal_mask, padding_mask, segment_mask
 
 
@@ -37,10 +37,10 @@ def test_weights_are_float32_when_all_else_is_bfloat16():
 
 
 def test_causality_by_zero_gradient():
-    module = MultiHeadAttention(num_heads=2, model_dim=8)
+    module = SelfAttention(num_heads=2, model_dim=8)
     inputs = _random(1, 6, 8)
-    params = module.init(jax.random.key(0), inputs, inputs, causal_mask(6), True)
-    jacobian = jax.jacobian(lambda x: module.apply(params, x, x, causal_mask(6), True)[0])(inputs)  # [6, 8, 1, 6, 8]
+    params = module.init(jax.random.key(0), inputs, causal_mask(6), True)
+    jacobian = jax.jacobian(lambda x: module.apply(params, x, causal_mask(6), True)[0])(inputs)  # [6, 8, 1, 6, 8]
     reach = np.abs(jacobian[:, :, 0]).sum((1, 3))
     assert np.all(reach[np.triu_indices(6, 1)] == 0)
     assert np.all(reach[np.tril_indices(6)] > 0)

@@ -35,6 +35,24 @@ def test_dropout_keeps_the_mean_and_drops_its_share():
     np.testing.assert_array_equal(Dropout(0.3).apply({}, ones, True), ones)
 
 
+def test_dropouts_masks_are_independent_of_position_and_key():
+    def kept(seed):
+        ones = jnp.ones((64, 64, 64))
+        dropped = Dropout(0.5).apply({}, ones, False, rngs={"dropout": jax.random.key(seed)})
+        return 2.0 * np.asarray(dropped > 0) - 1
+
+    # The mean of so many independent signs lies within five of its standard deviations of zero.
+    bound = 5 / np.sqrt(64**3)
+    masks = [kept(seed) for seed in range(4)]
+    for axis in range(3):
+        for shift in (1, 2, 3, 16, 31, 32):
+            assert abs(np.mean(masks[0] * np.roll(masks[0], shift, axis))) < bound
+    for other in masks[1:]:
+        assert abs(np.mean(masks[0] * other)) < bound
+    for axes in ((0, 1), (0, 2), (1, 2)):  # no row, column or plane has more than its share
+        assert np.abs(masks[0].mean(axes)).max() < 5 / 64
+
+
 def test_embedding_shares_its_table_with_the_output():
     module = Embedding(11, 8)
     params = module.init(jax.random.key(0), jnp.arange(3))
