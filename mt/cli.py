@@ -12,6 +12,7 @@ VERBS = {
     "train": "train a translator from a config, or go on with an interrupted training",
     "evaluate": "BLEU, chrF and TER of a run on a test set",
     "translate": "translate lines of text with a run",
+    "plan": "what training and translating would take on TPUs, without a TPU",
     "benchmark": "how fast training, translating, reading data and starting are here",
 }
 _USAGE = "usage: mt VERB ...\n\nNeural machine translation in JAX.\n\n" + "".join(

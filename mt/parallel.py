@@ -107,6 +107,11 @@ def data_parallel(
     return jax.pmap(step, axis_name=AXIS, in_axes=(None, 0), out_axes=None, donate_argnums=donated, devices=devices)
 
 
+def map_rows(function: Callable[[Any, Any], Any], devices: Sequence[jax.Device]) -> Any:
+    """The program of `row_parallel`, whose rows and results are [devices, rows of each, ...]."""
+    return jax.pmap(function, axis_name=AXIS, in_axes=(None, 0), devices=devices)
+
+
 def row_parallel(function: Callable[[Any, Any], Any], devices: Sequence[jax.Device]) -> Callable[[Any, Any], Any]:
     """Compiles function(state, rows) for some of this host's devices, each with its share of the rows.
 
@@ -118,7 +123,7 @@ def row_parallel(function: Callable[[Any, Any], Any], devices: Sequence[jax.Devi
         A function of a state that is replicated on these devices and a tree of arrays [rows, ...]. Its results are
         numpy arrays [rows, ...].
     """
-    mapped = jax.pmap(function, axis_name=AXIS, in_axes=(None, 0), devices=devices)
+    mapped = map_rows(function, devices)
 
     def call(state: Any, rows: Any) -> Any:
         found = jax.device_get(mapped(state, jax.tree.map(lambda values: _split(values, len(devices)), rows)))

@@ -27,7 +27,7 @@ LAYERS = [
     {"evaluation"},
     {"training"},
     {"config"},
-    {"benchmarks"},
+    {"benchmarks", "planning"},
     {"commands"},
     {"cli", "__init__"},
     {"__main__"},

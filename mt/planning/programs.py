@@ -1,0 +1,80 @@
+"""The programs that a config would run on a machine, compiled for it."""
+
+import re
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mt import parallel
+from mt.config import RunConfig
+from mt.decoding.beam_search import beam_search
+from mt.decoding.translator import max_target_length
+from mt.errors import UserError
+from mt.models.interface import dummy_batch
+from mt.training.objectives import TranslationObjective
+from mt.training.optimizer import build
+from mt.training.train_step import initial_state, make_train_step
+
+
+class Program(NamedTuple):
+    """Something compiled.
+
+    Attributes:
+        compiled: by JAX.
+        seconds: it took to compile.
+        target_tokens: that a device reads or writes in one run, at most.
+        turns: of its loops whose number depends on data, at most.
+    """
+
+    compiled: Any
+    seconds: float
+    target_tokens: int
+    turns: int
+
+
+class TooLarge(UserError):
+    """A program needs more memory than a device has."""
+
+
+def train_step(config: RunConfig, devices: Sequence[jax.Device], rows: int) -> Program:
+    """The update, of so many rows a device, each of them full."""
+    model = config.model.build(config.tokenizer.vocab_size)
+    optimizer = build(config.optimizer, config.training.steps)
+    objective = TranslationObjective(model, config.training.label_smoothing)
+    step = make_train_step(objective, optimizer, config.seed, config.training.accumulation_steps)
+    state = jax.eval_shape(lambda: initial_state(model.init(jax.random.key(0), dummy_batch())["params"], optimizer))
+    length = config.data.batching.row_length
+    batch = {name: jax.ShapeDtypeStruct((len(devices), rows, length), jnp.int32) for name in dummy_batch()}
+    program = parallel.data_parallel(step, donate_state=True, devices=devices)
+    return Program(*_compile(program, state, batch), rows * length, 1)
+
+
+def search(config: RunConfig, devices: Sequence[jax.Device], rows: int, source_length: int) -> Program:
+    """The beam search, of so many rows a device, each of `source_length` tokens with eos."""
+    model = config.model.build(config.tokenizer.vocab_size)
+    params = jax.eval_shape(lambda: model.init(jax.random.key(0), dummy_batch())["params"])
+    longest = max_target_length(source_length - 1, config.search)
+
+    def translate(params, of_device):
+        source, limits = of_device
+        return beam_search(model, params, source, limits, config.search, longest)
+
+    program = parallel.map_rows(translate, devices)
+    source = jax.ShapeDtypeStruct((len(devices), rows, source_length), jnp.int32)
+    limits = jax.ShapeDtypeStruct((len(devices), rows), jnp.int32)
+    return Program(*_compile(program, params, (source, limits)), rows * longest, longest + 1)
+
+
+def _compile(program: Any, *shapes: Any) -> tuple[Any, float]:
+    lowered = program.lower(*shapes)
+    start = time.perf_counter()
+    try:
+        return lowered.compile(), time.perf_counter() - start
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        needed = re.search(r"Used ([\d.]+\w) of ([\d.]+\w) hbm", str(error))
+        raise TooLarge(f"needs {needed[1]} of a device's {needed[2]}" if needed else "needs too much memory") from None
