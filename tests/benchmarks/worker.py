@@ -51,6 +51,8 @@ training: list = []
 
 
 def decode(beam, batch, sentences):
+    if batch > 1:  # a batch on each core, as the other engines' replicas take one each
+        batch *= jax.local_device_count()
     if (beam, batch) not in programs:
         programs[beam, batch] = fixed_length_search(model, beam, batch, TARGET)
     for start in range(0, sentences, batch):
