@@ -27,6 +27,7 @@ LAYERS = [
     {"evaluation"},
     {"training"},
     {"config"},
+    {"assembly"},
     {"benchmarks", "planning"},
     {"commands"},
     {"cli", "__init__"},

@@ -9,7 +9,7 @@ import numpy as np
 
 from mt import parallel
 from mt.benchmarks.timing import Measurement, seconds
-from mt.decoding.beam_search import EOS, SearchConfig, beam_search
+from mt.decoding.beam_search import EOS, SearchConfig, search_rows
 from mt.decoding.translator import Translator
 
 
@@ -23,11 +23,7 @@ def fixed_length_search(model: Any, beam_size: int, batch: int, target_length: i
     """
     # Every length but this one is forbidden.
     config = SearchConfig(beam_size, min_length=target_length, max_length_factor=0, max_length_offset=target_length)
-
-    def search(params, rows):
-        source, limits = rows
-        return beam_search(model, params, source, limits, config, target_length)
-
+    search = search_rows(model, config, target_length)
     program = parallel.row_parallel(search, jax.local_devices()[: 1 if batch == 1 else None])
     limits = np.full(batch, target_length, np.int32)
     return lambda params, source: program(parallel.on_one_device(params) if batch == 1 else params, (source, limits))

@@ -20,16 +20,11 @@ def target_tokens(batch: dict[str, np.ndarray]) -> int:
 
 def useful_flops(model: Any, batch: dict[str, np.ndarray]) -> float:
     """Of one update: the forward pass over what is not padding, and twice as much for the gradients."""
-    lengths = []
-    for side in ("source", "target"):
-        segments = batch[f"{side}_segments"]
-        rows = np.arange(len(segments))[:, None] * (segments.max() + 1)
-        # Both sides number their sentences alike, so that pairs stay pairs.
-        lengths.append(np.bincount((rows + segments).ravel(), minlength=len(segments) * (segments.max() + 1)))
-    size = max(map(len, lengths))
-    source, target = (np.pad(each, (0, size - len(each))) for each in lengths)
-    sentences = np.arange(size) % (batch["target_segments"].max() + 1) > 0
-    return 3 * model.flops(source[sentences], target[sentences])
+    sides = batch["source_segments"], batch["target_segments"]
+    numbers = np.arange(1, max(segments.max() for segments in sides) + 1)  # 0 is padding
+    # A pair has the same number on both sides.
+    source, target = ((segments[:, :, None] == numbers).sum(1).ravel() for segments in sides)
+    return 3 * model.flops(source, target)
 
 
 def random_batch(rows: int, source_length: int, target_length: int, vocab: int, seed: int = 0) -> dict[str, np.ndarray]:

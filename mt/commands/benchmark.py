@@ -11,6 +11,7 @@ import tyro
 
 from mt import config as run_config
 from mt import parallel, trained
+from mt.assembly import assemble
 from mt.benchmarks import timing
 from mt.benchmarks.decoding import growth, measure_search, measure_text
 from mt.benchmarks.input import measure_input
@@ -18,6 +19,7 @@ from mt.benchmarks.start import measure_first_step, measure_translating
 from mt.benchmarks.timing import Measurement
 from mt.benchmarks.training import measure_training, random_batch
 from mt.commands.evaluate import read_split
+from mt.commands.positional import positional
 from mt.commands.train import check_devices, make_tokenizer
 from mt.config import RunConfig
 from mt.data.pipeline import Position, TrainingData
@@ -27,9 +29,6 @@ from mt.decoding.translator import Translator
 from mt.errors import UserError
 from mt.models.interface import dummy_batch
 from mt.serialization import from_json
-from mt.training.objectives import TranslationObjective
-from mt.training.optimizer import build
-from mt.training.train_step import initial_state, make_train_step
 
 _BAR = 40  # characters of the longest bar of a plot
 
@@ -82,11 +81,10 @@ class Subject(NamedTuple):
 
 def defaults(arguments: list[str]) -> Arguments | None:
     """What the config or run among the arguments says, so that the others are changes to it."""
-    values = [each for each in arguments if each not in ("--json", "--synthetic")]
-    positional = [each for before, each in zip(["", *values], values) if not before.startswith("--") and each[0] != "-"]
-    if len(positional) < 2:
+    words = positional(arguments, ("--json", "--no-json", "--synthetic", "--no-synthetic"))
+    if len(words) < 2:
         return None
-    return Arguments(tyro.MISSING, tyro.MISSING, run=_config(pathlib.Path(positional[1])))
+    return Arguments(tyro.MISSING, tyro.MISSING, run=_config(pathlib.Path(words[1])))
 
 
 def _config(path: pathlib.Path) -> RunConfig:
@@ -193,13 +191,9 @@ def _train(arguments: Arguments, report: _Report) -> None:
         batches = [batch for _, batch in itertools.islice(stream, arguments.steps)]
         stream.close()
     model = config.model.build(vocab)
-    optimizer = build(config.optimizer, config.training.steps)
-    params = jax.jit(lambda: model.init(jax.random.key(config.seed), dummy_batch())["params"])()
-    state = parallel.replicate(initial_state(params, optimizer))
-    objective = TranslationObjective(model, config.training.label_smoothing)
-    step = make_train_step(objective, optimizer, config.seed, config.training.accumulation_steps)
-    step = parallel.data_parallel(step, donate_state=True)
-    report.add(measure_training(model, step, state, batches, arguments.steps, arguments.repeats))
+    training = assemble(config, model)
+    state = parallel.replicate(jax.jit(training.initial_state)())
+    report.add(measure_training(model, training.train_step, state, batches, arguments.steps, arguments.repeats))
 
 
 def _decode(arguments: Arguments, report: _Report) -> None:

@@ -14,11 +14,14 @@ leave_own_devices_alone()
 import tyro  # noqa: E402
 
 from mt import config as run_config  # noqa: E402
+from mt.commands.positional import positional  # noqa: E402
 from mt.config import RunConfig  # noqa: E402
 from mt.errors import UserError  # noqa: E402
-from mt.planning.account import Account, account  # noqa: E402
+from mt.planning.account import Account, account, memory  # noqa: E402
 from mt.planning.largest import largest_that_fits  # noqa: E402
 from mt.planning.programs import Program, TooLarge, search, train_step  # noqa: E402
+
+_SWITCHES = ("--decode", "--no-decode", "--largest-batch", "--no-largest-batch", "--json", "--no-json")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,8 +55,7 @@ class Arguments:
 
 def defaults(arguments: list[str]) -> Arguments | None:
     """What the config file among the arguments says, so that the others are changes to it."""
-    pairs = zip(["", *arguments], arguments)
-    found = [each for before, each in pairs if each.endswith(".py") and before != "--topology"]
+    found = [each for each in positional(arguments, _SWITCHES) if each.endswith(".py")]
     if not found:
         return None
     return Arguments(tyro.MISSING, tyro.MISSING, run=run_config.read(pathlib.Path(found[0])))
@@ -78,12 +80,13 @@ def main(arguments: Arguments) -> None:
 
     def share(rows: int) -> float | None:
         try:
-            costs = account(compiled(rows).compiled)
+            return memory(compiled(rows).compiled) / chip.memory_bytes
         except TooLarge:
             return None
-        return _memory(costs) / chip.memory_bytes
 
     multiple = 1 if arguments.decode else arguments.run.training.accumulation_steps
+    if rows % multiple:
+        raise UserError(f"--rows {rows}: cannot be cut into training.accumulation_steps {multiple} parts")
     try:
         program = compiled(rows)
     except TooLarge as error:
@@ -95,7 +98,7 @@ def main(arguments: Arguments) -> None:
     costs = account(program.compiled, program.turns)
     plan = _plan(arguments, chip, len(devices), rows, program, costs)
     if arguments.largest_batch:
-        used, fixed = (each / chip.memory_bytes for each in (_memory(costs), costs.argument_bytes))
+        used, fixed = (each / chip.memory_bytes for each in (memory(program.compiled), costs.argument_bytes))
         plan["largest_rows_per_core"] = largest_that_fits(share, rows, used, fixed, multiple)
     print(json.dumps(plan) if arguments.json else _table(plan, chip))
 
@@ -115,16 +118,12 @@ def _rows(arguments: Arguments, devices: int) -> int:
     return rows // devices
 
 
-def _memory(costs: Account) -> int:
-    return costs.argument_bytes + costs.temp_bytes
-
-
 def _plan(arguments: Arguments, chip: Chip, cores: int, rows: int, program: Program, costs: Account) -> dict[str, Any]:
-    compute, memory = costs.flops / chip.flops, costs.memory_bytes / chip.memory_bandwidth
+    compute, traffic = costs.flops / chip.flops, costs.memory_bytes / chip.memory_bandwidth
     # A reduction over a ring or torus sends every byte about twice, and a link is as fast each way as the other.
     sent = 2 * costs.collective_bytes * (cores - 1) / cores
     communication = sent / (chip.link_bandwidth / 2)
-    bound = max(compute, memory)
+    bound = max(compute, traffic)
     rate = program.target_tokens / bound
     config = arguments.run
     return {
@@ -136,7 +135,7 @@ def _plan(arguments: Arguments, chip: Chip, cores: int, rows: int, program: Prog
         "target_tokens_per_core": program.target_tokens,
         "compile_seconds": program.seconds,
         "fits": True,
-        "memory_bytes": _memory(costs),
+        "memory_bytes": memory(program.compiled),
         "argument_bytes": costs.argument_bytes,
         "temp_bytes": costs.temp_bytes,
         "flops_per_step": costs.flops,
@@ -145,9 +144,9 @@ def _plan(arguments: Arguments, chip: Chip, cores: int, rows: int, program: Prog
         "hbm_bytes_per_target_token": costs.memory_bytes / program.target_tokens,
         "collective_bytes_per_step": costs.collective_bytes,
         "compute_seconds": compute,
-        "memory_seconds": memory,
+        "memory_seconds": traffic,
         "collective_seconds": communication,
-        "bound_by": "arithmetic" if compute > memory else "memory",
+        "bound_by": "arithmetic" if compute > traffic else "memory",
         "target_tokens_per_second_per_chip": rate,
         "scaling_efficiency_without_overlap": bound / (bound + communication),
         **({} if arguments.decode else {"hours": config.training.steps * bound / 3600}),

@@ -13,8 +13,10 @@ import tyro
 
 from mt import config as run_config
 from mt import evaluation, parallel, trained
+from mt.assembly import assemble
 from mt.checkpoint import Checkpoints, Saved, steps
 from mt.commands import evaluate as evaluate_command
+from mt.commands.positional import positional
 from mt.config import RunConfig
 from mt.data.datasets import fingerprint, read_pairs
 from mt.data.pipeline import DataConfig, Position, TrainingData, evaluation_batches
@@ -23,12 +25,11 @@ from mt.data.tokenizer import Tokenizer, TokenizerConfig
 from mt.decoding.translator import Translator
 from mt.errors import UserError
 from mt.files import locked, write_atomically, write_json
-from mt.models.interface import dummy_batch
 from mt.training.loop import train
 from mt.training.metrics_writer import MetricsWriter
 from mt.training.objectives import TranslationObjective
-from mt.training.optimizer import build, schedule
-from mt.training.train_step import TrainState, initial_state, make_evaluation_step, make_train_step
+from mt.training.optimizer import schedule
+from mt.training.train_step import TrainState, make_evaluation_step
 
 _STOPPED = 75
 
@@ -57,8 +58,7 @@ class Arguments:
 
 def defaults(arguments: list[str]) -> Arguments | None:
     """What the config file among the arguments says, so that the others are changes to it."""
-    pairs = zip(["", *arguments], arguments)
-    found = [each for before, each in pairs if each.endswith(".py") and not before.startswith("--")]
+    found = [each for each in positional(arguments) if each.endswith(".py")]
     if not found and (not arguments or {"-h", "--help"} & set(arguments)):
         return None
     path = pathlib.Path((found or arguments)[0])
@@ -95,20 +95,18 @@ def _train(run: pathlib.Path, config: RunConfig) -> bool:
         _log(line)
 
     model = config.model.build(len(tokenizer))
-    optimizer = build(config.optimizer, config.training.steps)
+    training = assemble(config, model)
     checkpoints = Checkpoints(run, config.training.keep_last)
-    state, step, position = _start(checkpoints, config, model, optimizer)
-    objective = TranslationObjective(model, config.training.label_smoothing)
-    train_step = make_train_step(objective, optimizer, config.seed, config.training.accumulation_steps)
+    state, step, position = _start(checkpoints, training.initial_state)
     batches = data.batches(position)
     writer = MetricsWriter(run) if parallel.is_main() else None
     _, step = train(
         state,
         step,
         position,
-        parallel.data_parallel(train_step, donate_state=True),
+        training.train_step,
         ((after, parallel.shard(batch)) for after, batch in batches),
-        _dev_evaluation(config, tokenizer, data, model, objective),
+        _dev_evaluation(config, tokenizer, data, model, training.objective),
         schedule(config.optimizer, config.training.steps),
         checkpoints,
         writer,
@@ -198,13 +196,8 @@ def _training_data(config: RunConfig, tokenizer: Tokenizer) -> TrainingData:
     return data or TrainingData(config.data, tokenizer, config.seed, *share)
 
 
-def _start(checkpoints: Checkpoints, config: RunConfig, model: Any, optimizer: Any) -> tuple[TrainState, int, Position]:
+def _start(checkpoints: Checkpoints, make: Callable[[], TrainState]) -> tuple[TrainState, int, Position]:
     """The state to begin with: of the newest checkpoint, or a new one."""
-
-    def make() -> TrainState:
-        params = model.init(jax.random.key(config.seed), dummy_batch())["params"]
-        return initial_state(params, optimizer)
-
     shapes = jax.eval_shape(make)
     _log(f"model: {sum(leaf.size for leaf in jax.tree.leaves(shapes.params)):,} parameters")
     step = checkpoints.latest()

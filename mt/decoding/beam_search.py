@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -164,6 +165,13 @@ def beam_search(
         cache=model.start(params, source, beam, max_length + 1),
     )
     return jax.lax.while_loop(lambda state: jnp.any(can_win(state)), body, start).finished
+
+
+def search_rows(
+    model: Searchable, config: SearchConfig, max_length: int, n_best: int = 1
+) -> Callable[[Params, tuple[jax.Array, jax.Array]], Hypotheses]:
+    """`beam_search` as a function of parameters and rows, (source, max_lengths), which devices can share."""
+    return lambda params, rows: beam_search(model, params, *rows, config, max_length, n_best)
 
 
 def _finish(state: _State, log_probs: jax.Array, parents: jax.Array, alpha: float) -> Hypotheses:

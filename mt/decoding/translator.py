@@ -11,7 +11,7 @@ import numpy as np
 
 from mt import parallel, trained
 from mt.data.tokenizer import Tokenizer
-from mt.decoding.beam_search import Hypotheses, SearchConfig, beam_search
+from mt.decoding.beam_search import Hypotheses, SearchConfig, search_rows
 from mt.decoding.splitting import split_long
 from mt.errors import UserError, nearest
 
@@ -167,11 +167,7 @@ class Translator:
         """The search, compiled for one device or all of them, anew for each shape of source."""
         key = alone, config, longest, n
         if key not in self._programs:
-
-            def search(params, rows):
-                source, limits = rows
-                return beam_search(self._model, params, source, limits, config, longest, n)
-
+            search = search_rows(self._model, config, longest, n)
             self._programs[key] = parallel.row_parallel(search, self._devices[:1] if alone else self._devices)
         return self._programs[key]
 

@@ -28,6 +28,12 @@ class Account(NamedTuple):
     temp_bytes: int
 
 
+def memory(compiled: Any) -> int:
+    """Bytes that a compiled program needs on a device: what it is given and what it needs beside that."""
+    needed = compiled.memory_analysis()
+    return needed.argument_size_in_bytes + needed.temp_size_in_bytes
+
+
 def account(compiled: Any, unknown_trips: int = 1) -> Account:
     """Of a program that JAX has compiled.
 
@@ -38,7 +44,7 @@ def account(compiled: Any, unknown_trips: int = 1) -> Account:
         unknown_trips: turns of loops whose number depends on data.
     """
     program = _Program(compiled.as_text())
-    total, memory = compiled.cost_analysis(), compiled.memory_analysis()
+    total, needed = compiled.cost_analysis(), compiled.memory_analysis()
     flops, moved = total["flops"], total["bytes accessed"]
     collective = 0.0
     for name, begun, turns in program.runs(unknown_trips):
@@ -47,7 +53,7 @@ def account(compiled: Any, unknown_trips: int = 1) -> Account:
             body = program.cost(name)  # loops in it are counted once, too
             flops += begun * (turns - 1) * body["flops"]
             moved += begun * (turns - 1) * body["bytes accessed"]
-    return Account(flops, moved, collective, memory.argument_size_in_bytes, memory.temp_size_in_bytes)
+    return Account(flops, moved, collective, needed.argument_size_in_bytes, needed.temp_size_in_bytes)
 
 
 class _Program:
@@ -96,10 +102,7 @@ class _Program:
         """What the collective operations of a computation take, loops in it not counted."""
         total = 0.0
         for line in self._lines[name]:
-            found = re.search(
-                r" = (.*?) (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(-start)?\(", line
-            )
-            if found:
+            if found := _COLLECTIVE.search(line):
                 total += sum(_bytes(*each) for each in re.findall(r"\b(pred|[a-z]+\d+)\[([\d,]*)\]", found[1]))
         return total
 

@@ -9,14 +9,12 @@ import jax
 import jax.numpy as jnp
 
 from mt import parallel
+from mt.assembly import assemble
 from mt.config import RunConfig
-from mt.decoding.beam_search import beam_search
+from mt.decoding.beam_search import search_rows
 from mt.decoding.translator import max_target_length
 from mt.errors import UserError
 from mt.models.interface import dummy_batch
-from mt.training.objectives import TranslationObjective
-from mt.training.optimizer import build
-from mt.training.train_step import initial_state, make_train_step
 
 
 class Program(NamedTuple):
@@ -42,14 +40,11 @@ class TooLarge(UserError):
 def train_step(config: RunConfig, devices: Sequence[jax.Device], rows: int) -> Program:
     """The update, of so many rows a device, each of them full."""
     model = config.model.build(config.tokenizer.vocab_size)
-    optimizer = build(config.optimizer, config.training.steps)
-    objective = TranslationObjective(model, config.training.label_smoothing)
-    step = make_train_step(objective, optimizer, config.seed, config.training.accumulation_steps)
-    state = jax.eval_shape(lambda: initial_state(model.init(jax.random.key(0), dummy_batch())["params"], optimizer))
+    training = assemble(config, model, devices)
+    state = jax.eval_shape(training.initial_state)
     length = config.data.batching.row_length
     batch = {name: jax.ShapeDtypeStruct((len(devices), rows, length), jnp.int32) for name in dummy_batch()}
-    program = parallel.data_parallel(step, donate_state=True, devices=devices)
-    return Program(*_compile(program, state, batch), rows * length, 1)
+    return Program(*_compile(training.train_step, state, batch), rows * length, 1)
 
 
 def search(config: RunConfig, devices: Sequence[jax.Device], rows: int, source_length: int) -> Program:
@@ -57,12 +52,7 @@ def search(config: RunConfig, devices: Sequence[jax.Device], rows: int, source_l
     model = config.model.build(config.tokenizer.vocab_size)
     params = jax.eval_shape(lambda: model.init(jax.random.key(0), dummy_batch())["params"])
     longest = max_target_length(source_length - 1, config.search)
-
-    def translate(params, of_device):
-        source, limits = of_device
-        return beam_search(model, params, source, limits, config.search, longest)
-
-    program = parallel.map_rows(translate, devices)
+    program = parallel.map_rows(search_rows(model, config.search, longest), devices)
     source = jax.ShapeDtypeStruct((len(devices), rows, source_length), jnp.int32)
     limits = jax.ShapeDtypeStruct((len(devices), rows), jnp.int32)
     return Program(*_compile(program, params, (source, limits)), rows * longest, longest + 1)
