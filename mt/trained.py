@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from mt import checkpoint
+from mt import checkpoint, tracing
 from mt.data.batching import BatchingConfig
 from mt.data.datasets import Languages
 from mt.data.tokenizer import Tokenizer
@@ -78,7 +78,9 @@ def load(run: pathlib.Path, which: str = "best") -> Trained:
     tokenizer = Tokenizer.load(run / TOKENIZER, config["tokenizer_sha256"])
     model = from_json(ModelConfig, sections["model"], where).build(len(tokenizer))
     step = checkpoint.choose(run, which)
-    abstract = jax.eval_shape(lambda: model.init(jax.random.key(0), dummy_batch())["params"])
+    abstract = tracing.shapes(
+        lambda: model.init(jax.random.key(0), dummy_batch())["params"], model, f"parameters of {model!r}"
+    )
     return Trained(
         f"{run} at step {step}",
         model,

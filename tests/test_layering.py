@@ -18,7 +18,7 @@ LAYERS = [
     {"data"},
     {"layers"},
     {"models"},
-    {"parallel"},
+    {"parallel", "tracing"},
     {"decoding.__init__", "decoding.top_k", "decoding.splitting"},
     {"decoding.beam_search"},
     {"checkpoint"},

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import export
 
 from mt.decoding.top_k import top_k
 from mt.errors import UserError
@@ -68,6 +69,9 @@ class Hypotheses(NamedTuple):
     lengths: jax.Array
     scores: jax.Array
     log_probs: jax.Array
+
+
+export.register_namedtuple_serialization(Hypotheses, serialized_name="mt.Hypotheses")
 
 
 class _State(NamedTuple):

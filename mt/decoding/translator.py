@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from mt import parallel, trained
+from mt import parallel, tracing, trained
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.beam_search import Hypotheses, SearchConfig, search_rows
 from mt.decoding.splitting import split_long
@@ -160,15 +160,24 @@ class Translator:
         for row, ids in enumerate(sources):
             tokens[row, : len(ids)] = ids
             limits[row] = max_target_length(len(ids) - 1, config)
-        program = self._program(rows == 1, config, max_target_length(length - 1, config), n)
+        program = self._program(rows, length, config, n)
         return program(self._params if rows == 1 else self._everywhere, (tokens, limits))
 
-    def _program(self, alone: bool, config: SearchConfig, longest: int, n: int) -> Any:
-        """The search, compiled for one device or all of them, anew for each shape of source."""
-        key = alone, config, longest, n
+    def _program(self, rows: int, length: int, config: SearchConfig, n: int) -> Any:
+        """The search of so many sources, compiled for one device if it is a single one, or else for all."""
+        key = rows, length, config, n
         if key not in self._programs:
-            search = search_rows(self._model, config, longest, n)
-            self._programs[key] = parallel.row_parallel(search, self._devices[:1] if alone else self._devices)
+            devices = self._devices[:1] if rows == 1 else self._devices
+            of_device = rows // len(devices)
+            longest = max_target_length(length - 1, config)
+            search = tracing.program(
+                search_rows(self._model, config, longest, n),
+                self._model,
+                repr((self._model, config, longest, n)),
+                self._params,
+                (jax.ShapeDtypeStruct((of_device, length), np.int32), jax.ShapeDtypeStruct((of_device,), np.int32)),
+            )
+            self._programs[key] = parallel.row_parallel(search, devices)
         return self._programs[key]
 
     def _read(self, hypotheses: Hypotheses, row: int, n: int) -> list[Translation]:
