@@ -69,6 +69,15 @@ def test_start(run, capsys):
     assert found["unit"] == "s" and found["low"] > 0
 
 
+def test_start_of_a_config_takes_its_changes(corpus_folder, capsys):
+    arguments = tiny_run_arguments(corpus_folder, 1000)[1:]
+    seen = ["--data.cache", str(corpus_folder / "cache"), "--training.log-every", "7"]
+    assert cli.main(["benchmark", "start", *arguments[:-6], *seen, "--json", "--repeats", "1"]) == 0
+    _, found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert found["name"] == "to the first update" and found["median"] > 0
+    assert list((corpus_folder / "cache").iterdir())  # where only the changed config would put it
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -76,6 +85,7 @@ def test_start(run, capsys):
         (("decode", "configs/missing.py"), "no such config file"),
         (("input", "RUN", "--repeats", "0"), "--repeats 0: is not positive"),
         (("fly", "RUN"), "fly"),
+        (("train", "RUN", "--model.num-layers", "3"), "its model's fields cannot be changed"),
     ],
 )
 def test_bad_requests(run, arguments, message, capsys):

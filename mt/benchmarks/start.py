@@ -1,5 +1,6 @@
 """How long users wait before anything happens: whole processes, from the shell's point of view."""
 
+import dataclasses
 import pathlib
 import subprocess
 import sys
@@ -7,10 +8,20 @@ import tempfile
 import time
 
 from mt.benchmarks.timing import Measurement
+from mt.config import RunConfig
+from mt.data.tokenizer import Tokenizer
 from mt.errors import UserError
+from mt.serialization import to_json
+from mt.training.metrics_writer import METRICS
 
 _SENTENCE = "A man in a blue shirt is standing on a ladder.\n"
 _POLL = 0.02  # seconds
+_CONFIG = """from mt.config import RunConfig
+from mt.serialization import from_json
+
+def get_config():
+    return from_json(RunConfig, {!r}, __file__)
+"""
 
 
 def measure_translating(run: pathlib.Path, repeats: int) -> Measurement:
@@ -23,20 +34,27 @@ def measure_translating(run: pathlib.Path, repeats: int) -> Measurement:
     return Measurement("to one sentence translated", "s", tuple(values[1:]))
 
 
-def measure_first_step(arguments: list[str], repeats: int) -> Measurement:
+def measure_first_step(config: RunConfig, tokenizer: Tokenizer, repeats: int) -> Measurement:
     """Seconds from the start of `mt train` to the end of its first update, the corpus tokenised and compiled before.
 
     Args:
-        arguments: the config, and changes to it.
+        config: to train by.
+        tokenizer: that it has trained; the trainings take it as it is.
         repeats: trainings that count, each in an empty folder.
     """
     values = []
     for _ in range(repeats + 1):
-        with tempfile.TemporaryDirectory() as folder:
-            command = [*_MT, "train", *arguments, "--workdir", folder, "--training.log-every", "1"]
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            (folder / "tokenizer.model").write_bytes(tokenizer.model)
+            tokenizing = dataclasses.replace(config.tokenizer, path=str(folder / "tokenizer.model"))
+            training = dataclasses.replace(config.training, log_every=1)
+            changed = dataclasses.replace(config, tokenizer=tokenizing, training=training)
+            (folder / "config.py").write_text(_CONFIG.format(to_json(changed)))
+            command = [*_MT, "train", str(folder / "config.py"), "--workdir", str(folder / "run")]
             start = time.perf_counter()
             with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-                metrics = pathlib.Path(folder) / "metrics.jsonl"
+                metrics = folder / "run" / METRICS
                 while process.poll() is None and not (metrics.is_file() and metrics.stat().st_size):
                     time.sleep(_POLL)
                 values.append(time.perf_counter() - start)

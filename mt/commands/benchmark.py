@@ -168,7 +168,10 @@ def _subject(arguments: Arguments) -> Subject:
     path = arguments.subject
     if path.suffix == ".py":
         return Subject(arguments.run, None)
-    return Subject(arguments.run, trained.load(path))
+    found = trained.load(path)
+    if found.model != arguments.run.model.build(len(found.tokenizer)):
+        raise UserError(f"{path}: is trained; its model's fields cannot be changed, those of a config (.py) can")
+    return Subject(arguments.run, found)
 
 
 def _training_data(subject: Subject) -> tuple[TrainingData, int]:
@@ -237,6 +240,7 @@ def _input(arguments: Arguments, report: _Report) -> None:
 
 def _start(arguments: Arguments, report: _Report) -> None:
     if arguments.subject.suffix == ".py":
-        report.add(measure_first_step([str(arguments.subject)], arguments.repeats))
+        tokenizer = make_tokenizer(arguments.run.tokenizer, arguments.run.data)
+        report.add(measure_first_step(arguments.run, tokenizer, arguments.repeats))
     else:
         report.add(measure_translating(arguments.subject, arguments.repeats))
