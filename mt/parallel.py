@@ -120,16 +120,16 @@ def row_parallel(function: Callable[[Any, Any], Any], devices: Sequence[jax.Devi
         devices: must divide the rows.
 
     Returns:
-        A function of a state that is replicated on these devices and a tree of arrays [rows, ...]. Its results are
-        numpy arrays [rows, ...].
+        A function of a state that is replicated on these devices and a tree of arrays [rows, ...]. It returns at
+        once, while the devices are at work; its results are for `fetch_rows`.
     """
     mapped = map_rows(function, devices)
+    return lambda state, rows: mapped(state, jax.tree.map(lambda values: _split(values, len(devices)), rows))
 
-    def call(state: Any, rows: Any) -> Any:
-        found = jax.device_get(mapped(state, jax.tree.map(lambda values: _split(values, len(devices)), rows)))
-        return jax.tree.map(lambda values: values.reshape(-1, *values.shape[2:]), found)
 
-    return call
+def fetch_rows(found: Tree) -> Tree:
+    """The results of `row_parallel` once they are there, as numpy arrays [rows, ...]."""
+    return jax.tree.map(lambda values: values.reshape(-1, *values.shape[2:]), jax.device_get(found))
 
 
 def shard(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -26,7 +26,11 @@ def fixed_length_search(model: Any, beam_size: int, batch: int, target_length: i
     search = search_rows(model, config, target_length)
     program = parallel.row_parallel(search, jax.local_devices()[: 1 if batch == 1 else None])
     limits = np.full(batch, target_length, np.int32)
-    return lambda params, source: program(parallel.on_one_device(params) if batch == 1 else params, (source, limits))
+
+    def call(params: Any, source: Any) -> Any:
+        return parallel.fetch_rows(program(parallel.on_one_device(params) if batch == 1 else params, (source, limits)))
+
+    return call
 
 
 def measure_search(

@@ -6,6 +6,7 @@ CTranslate2's own converter takes a Marian decoder to begin from a vector of zer
 row of their first token.
 """
 
+import pathlib
 import sys
 
 import sentencepiece
@@ -25,4 +26,5 @@ spec.config.eos_token = vocabulary.id_to_piece(vocabulary.eos_id())
 spec.config.unk_token = vocabulary.id_to_piece(vocabulary.unk_id())
 spec.validate()
 spec.optimize()
+pathlib.Path(target).mkdir()
 spec.save(target)
