@@ -1,5 +1,6 @@
 """Scaled dot-product attention and its multi-head form."""
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -63,6 +64,8 @@ def scaled_dot_product_attention(
     return jnp.swapaxes(attended, 1, 2)
 
 
+# Layers are alike: by jit they are traced once and not each by itself, the kernel's loops with them.
+@functools.partial(jax.jit, static_argnames=("num_heads", "dropout"))
 def attention_in_training(
     projected: tuple[jax.Array, ...], mask: jax.Array, words: jax.Array, num_heads: int, dropout: float
 ) -> jax.Array:

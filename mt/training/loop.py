@@ -170,7 +170,7 @@ class _Meter:
     """Adds up the metrics of steps, writes their averages, and knows the rate."""
 
     def __init__(self, config: TrainingConfig, writer: Writer | None, learning_rate: Callable[[int], Any]):
-        self._config, self._writer, self._learning_rate = config, writer, learning_rate
+        self._config, self._writer, self._learning_rate = config, writer, jax.jit(learning_rate)
         self._sums: collections.Counter = collections.Counter()
         self._steps = 0
         self._clock = time.perf_counter()

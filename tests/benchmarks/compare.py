@@ -84,7 +84,8 @@ def multi30k(env: pathlib.Path, engines: list[str], repeats: int, minutes: float
     data = ["--data", f"{os.environ['MT_CORPORA']}/multi30k", "--minutes", minutes, "--every", minutes]
     for _, engine in itertools.product(range(repeats), engines):
         if engine == "mt":
-            lines = _output(sys.executable, "-m", "mt", "benchmark", "train", config, "--json", "--steps", "100")
+            measured = ("--json", "--steps", "40", "--repeats", "3")
+            lines = _output(sys.executable, "-m", "mt", "benchmark", "train", config, *measured)
             rate = json.loads(lines.splitlines()[-1])["median"]
         else:
             rate = float(_output(f"{env}/bin/python", _peer("train_hf.py"), *data).split("\t")[2])
