@@ -9,9 +9,9 @@ from mt.layers.dropout import Dropout
 from mt.layers.feed_forward import FeedForward
 
 
-def layer_norm(name: str | None = None) -> nn.LayerNorm:
+def layer_norm(epsilon: float) -> nn.LayerNorm:
     """Layer normalisation (Ba et al. 2016): statistics in float32 whatever comes in, float32 out."""
-    return nn.LayerNorm(epsilon=1e-6, dtype=jnp.float32, name=name)
+    return nn.LayerNorm(epsilon=epsilon, dtype=jnp.float32)
 
 
 class Residual(nn.Module):
@@ -23,9 +23,10 @@ class Residual(nn.Module):
 
     dropout: float
     pre_norm: bool
+    norm_epsilon: float
 
     def setup(self):
-        self.norm = layer_norm()
+        self.norm = layer_norm(self.norm_epsilon)
         self.output_dropout = Dropout(self.dropout)
 
     def enter(self, stream: jax.Array) -> jax.Array:
@@ -46,6 +47,7 @@ class EncoderBlock(nn.Module):
     ff_dim: int
     activation: str
     pre_norm: bool
+    norm_epsilon: float
     dropout: float
     attention_dropout: float
     activation_dropout: float
@@ -53,11 +55,11 @@ class EncoderBlock(nn.Module):
 
     def setup(self):
         self.self_attention = SelfAttention(self.num_heads, self.model_dim, self.attention_dropout, self.dtype)
-        self.self_attention_residual = Residual(self.dropout, self.pre_norm)
+        self.self_attention_residual = Residual(self.dropout, self.pre_norm, self.norm_epsilon)
         self.feed_forward = FeedForward(
             self.model_dim, self.ff_dim, self.activation, self.activation_dropout, self.dtype
         )
-        self.feed_forward_residual = Residual(self.dropout, self.pre_norm)
+        self.feed_forward_residual = Residual(self.dropout, self.pre_norm, self.norm_epsilon)
 
     def _feed_forward(self, stream: jax.Array, deterministic: bool) -> jax.Array:
         residual = self.feed_forward_residual
@@ -77,7 +79,7 @@ class DecoderBlock(EncoderBlock):
     def setup(self):
         super().setup()
         self.cross_attention = CrossAttention(self.num_heads, self.model_dim, self.attention_dropout, self.dtype)
-        self.cross_attention_residual = Residual(self.dropout, self.pre_norm)
+        self.cross_attention_residual = Residual(self.dropout, self.pre_norm, self.norm_epsilon)
 
     def __call__(  # type: ignore[override]
         self, stream: jax.Array, encoded: jax.Array, self_mask: jax.Array, cross_mask: jax.Array, deterministic: bool

@@ -1,12 +1,21 @@
 """The position-wise feed-forward network."""
 
+import functools
+from collections.abc import Callable
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from mt.layers.dropout import Dropout
 
-ACTIVATIONS = {"relu": nn.relu, "gelu": nn.gelu, "swish": nn.swish, "swiglu": nn.swish}
+ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "relu": nn.relu,
+    "gelu": nn.gelu,
+    "gelu_erf": functools.partial(nn.gelu, approximate=False),
+    "swish": nn.swish,
+    "swiglu": nn.swish,
+}
 
 
 class FeedForward(nn.Module):

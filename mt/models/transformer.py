@@ -28,11 +28,14 @@ class TransformerConfig:
         model_dim: width of the residual stream.
         ff_dim: width inside the feed-forward network.
         num_heads: attention heads; must divide `model_dim`.
-        activation: of the feed-forward network.
+        activation: of the feed-forward network; "gelu" by its tanh approximation, "gelu_erf" exactly.
         norm: "post" is the paper's; "pre" trains deep models without warm-up.
         positions: how positions are encoded.
         max_positions: how many positions are learned (used by "learned" only).
-        tie_embeddings: "all" is one table for source, target and output; "target" ties target and output only.
+        tie_embeddings: "all" is one table for source, target and output; "target" ties target and output only, and
+            "inputs" source and target.
+        output_bias: whether each token of the vocabulary has a bias.
+        norm_epsilon: what layer normalisation adds to the variance.
         dropout: on embeddings and on each sublayer's output.
         attention_dropout: on attention weights.
         activation_dropout: inside the feed-forward network.
@@ -45,11 +48,13 @@ class TransformerConfig:
     model_dim: int = 512
     ff_dim: int = 2048
     num_heads: int = 8
-    activation: Literal["relu", "gelu", "swish", "swiglu"] = "relu"
+    activation: Literal["relu", "gelu", "gelu_erf", "swish", "swiglu"] = "relu"
     norm: Literal["pre", "post"] = "post"
     positions: Literal["sinusoidal", "learned"] = "sinusoidal"
     max_positions: int = 1024
-    tie_embeddings: Literal["all", "target", "none"] = "all"
+    tie_embeddings: Literal["all", "target", "inputs", "none"] = "all"
+    output_bias: bool = False
+    norm_epsilon: float = 1e-6
     dropout: float = 0.1
     attention_dropout: float = 0.0
     activation_dropout: float = 0.0
@@ -64,6 +69,8 @@ class TransformerConfig:
             raise UserError(f"model.num_heads: {self.num_heads} does not divide model.model_dim {self.model_dim}")
         if self.model_dim % 2:
             raise UserError(f"model.model_dim: {self.model_dim} is odd; sines and cosines need it even")
+        if not 0 < self.norm_epsilon < 1:
+            raise UserError(f"model.norm_epsilon: {self.norm_epsilon} is not between 0 and 1")
         for field in ("dropout", "attention_dropout", "activation_dropout"):
             if not 0 <= getattr(self, field) < 1:
                 raise UserError(f"model.{field}: {getattr(self, field)} is not in [0, 1)")
@@ -73,9 +80,18 @@ class TransformerConfig:
         """Blocks in the decoder."""
         return self.num_layers if self.decoder_layers is None else self.decoder_layers
 
-    def build(self, vocab: int) -> "Transformer":
-        """The model over a vocabulary of that size."""
-        return Transformer(self, vocab)
+    def build(self, vocab: int, source_vocab: int | None = None) -> "Transformer":
+        """The model over a vocabulary of that size, and another of the source if it has its own.
+
+        Raises:
+            UserError: the sizes differ, but one table is to serve both.
+        """
+        if source_vocab not in (None, vocab) and self.tie_embeddings in ("all", "inputs"):
+            raise UserError(
+                f"model.tie_embeddings: {self.tie_embeddings!r} needs one vocabulary, but the source's has "
+                f"{source_vocab} pieces and the target's {vocab}; take 'target' or 'none'"
+            )
+        return Transformer(self, vocab, None if source_vocab == vocab else source_vocab)
 
 
 class DecoderCache(NamedTuple):
@@ -88,6 +104,7 @@ class DecoderCache(NamedTuple):
         ancestry: bool [batch, beam, max_length, beam]: at [b, i, t, j], hypothesis i had at step t been hypothesis j.
         encoded: a layer, the encoder's keys and values.
         output_kernel: [model_dim, vocab], the output table turned: a product with few rows is faster so.
+        output_bias: float32 [vocab], or None if there is none.
         source_mask: bool [batch, 1, 1, source_length].
     """
 
@@ -96,6 +113,7 @@ class DecoderCache(NamedTuple):
     ancestry: jax.Array
     encoded: tuple[KeysValues, ...]
     output_kernel: jax.Array
+    output_bias: jax.Array | None
     source_mask: jax.Array
 
 
@@ -104,18 +122,21 @@ class Transformer(nn.Module):
 
     config: TransformerConfig
     vocab: int
+    source_vocab: int | None = None
 
     def setup(self):
         config, dtype = self.config, jnp.dtype(self.config.dtype)
         self.target_embedding = Embedding(self.vocab, config.model_dim, dtype)
-        if config.tie_embeddings == "all":
+        if config.tie_embeddings in ("all", "inputs"):
             self.source_embedding = self.target_embedding
         else:
-            self.source_embedding = Embedding(self.vocab, config.model_dim, dtype)
-        if config.tie_embeddings == "none":
+            self.source_embedding = Embedding(self.source_vocab or self.vocab, config.model_dim, dtype)
+        if config.tie_embeddings in ("inputs", "none"):
             self.output_embedding = Embedding(self.vocab, config.model_dim, dtype)
         else:
             self.output_embedding = self.target_embedding
+        if config.output_bias:
+            self.output_bias = self.param("output_bias", nn.initializers.zeros, (self.vocab,), jnp.float32)
         if config.positions == "learned":
             self.source_positions = LearnedPositions(config.max_positions, config.model_dim)
             self.target_positions = LearnedPositions(config.max_positions, config.model_dim)
@@ -126,6 +147,7 @@ class Transformer(nn.Module):
             ff_dim=config.ff_dim,
             activation=config.activation,
             pre_norm=config.norm == "pre",
+            norm_epsilon=config.norm_epsilon,
             dropout=config.dropout,
             attention_dropout=config.attention_dropout,
             activation_dropout=config.activation_dropout,
@@ -137,8 +159,8 @@ class Transformer(nn.Module):
         self.encoder_layers = [encoder_block(**options) for _ in range(config.num_layers)]
         self.decoder_layers = [decoder_block(**options) for _ in range(config.decoder_depth)]
         if config.norm == "pre":
-            self.encoder_norm = layer_norm()
-            self.decoder_norm = layer_norm()
+            self.encoder_norm = layer_norm(config.norm_epsilon)
+            self.decoder_norm = layer_norm(config.norm_epsilon)
 
     def _embed(self, side: str, tokens: jax.Array, positions: jax.Array) -> jax.Array:
         embedded = getattr(self, f"{side}_embedding")(tokens)
@@ -199,11 +221,12 @@ class Transformer(nn.Module):
 
     def logits(self, hidden: jax.Array) -> jax.Array:
         """[..., model_dim] -> float32 [..., vocab]."""
-        return self.output_embedding.logits(hidden)
+        logits = self.output_embedding.logits(hidden)
+        return logits + self.output_bias if self.config.output_bias else logits
 
-    def output_table(self) -> jax.Array:
-        """What `logits` multiplies with, float32 [vocab, model_dim]."""
-        return self.output_embedding.table
+    def output_projection(self) -> tuple[jax.Array, jax.Array | None]:
+        """What `logits` multiplies with, float32 [vocab, model_dim], and adds, float32 [vocab] or None."""
+        return self.output_embedding.table, self.output_bias if self.config.output_bias else None
 
     def hidden(self, batch: Batch, deterministic: bool = True) -> jax.Array:
         """A training batch's last hidden states, [batch, target_length, model_dim]; keys: see `batching.assemble`."""
@@ -252,6 +275,7 @@ class Transformer(nn.Module):
         encoded = self.encode(source, positions, segments)
         head_dim = self.config.model_dim // self.config.num_heads
         past = (batch, self.config.num_heads)
+        table, bias = self.output_projection()
         empty = KeysValues(
             jnp.zeros((*past, head_dim, max_length * beam_size), encoded.dtype),
             jnp.zeros((*past, max_length * beam_size, head_dim), encoded.dtype),
@@ -261,7 +285,8 @@ class Transformer(nn.Module):
             keys_values=tuple(empty for _ in self.decoder_layers),
             ancestry=jnp.zeros((batch, beam_size, max_length, beam_size), bool),
             encoded=tuple(layer.project_encoded(encoded) for layer in self.decoder_layers),
-            output_kernel=self.output_table().astype(encoded.dtype).T,
+            output_kernel=table.astype(encoded.dtype).T,
+            output_bias=bias,
             source_mask=padding_mask(segments),
         )
 
@@ -278,7 +303,8 @@ class Transformer(nn.Module):
             stream = self.decoder_norm(stream)
         cache = cache._replace(position=cache.position + 1, keys_values=tuple(keys_values), ancestry=ancestry)
         hidden = stream.astype(cache.output_kernel.dtype)
-        return jnp.matmul(hidden, cache.output_kernel, preferred_element_type=jnp.float32), cache
+        logits = jnp.matmul(hidden, cache.output_kernel, preferred_element_type=jnp.float32)
+        return logits if cache.output_bias is None else logits + cache.output_bias, cache
 
     def start(self, params: Params, source: jax.Array, beam_size: int, max_length: int) -> DecoderCache:
         """See `interface.Searchable`."""

@@ -6,11 +6,16 @@ import jax
 import jax.numpy as jnp
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(4,))
+@functools.partial(jax.custom_vjp, nondiff_argnums=(5,))
 def projected_cross_entropy(
-    hidden: jax.Array, table: jax.Array, targets: jax.Array, weights: jax.Array, label_smoothing: float
+    hidden: jax.Array,
+    table: jax.Array,
+    bias: jax.Array | None,
+    targets: jax.Array,
+    weights: jax.Array,
+    label_smoothing: float,
 ) -> tuple[jax.Array, jax.Array]:
-    """Cross-entropy of logits hidden @ table^T against label-smoothed targets, summed with weights.
+    """Cross-entropy of logits hidden @ table^T + bias against label-smoothed targets, summed with weights.
 
     The smoothed target (Szegedy et al. 2016, section 7) gives each of the `vocab` tokens label_smoothing / vocab, and
     the right one 1 - label_smoothing more. Neither it nor the gradient with respect to the logits is ever written out:
@@ -21,6 +26,7 @@ def projected_cross_entropy(
     Args:
         hidden: [positions, model_dim], in the dtype to multiply in.
         table: float32 [vocab, model_dim].
+        bias: float32 [vocab], or None if there is none.
         targets: int [positions].
         weights: float32 [positions], 0 where nothing is to be predicted.
         label_smoothing: in [0, 1).
@@ -29,7 +35,7 @@ def projected_cross_entropy(
         Two float32 scalars: the loss in nats, and the negative log-likelihood (the loss without smoothing), which has
         no gradient.
     """
-    loss, nll, *_ = _forward(hidden, table, targets, weights, label_smoothing)
+    loss, nll, *_ = _forward(hidden, table, bias, targets, weights, label_smoothing)
     return loss, nll
 
 
@@ -37,23 +43,27 @@ def _product(pattern: str, one: jax.Array, other: jax.Array, dtype: jnp.dtype) -
     return jnp.einsum(pattern, one.astype(dtype), other.astype(dtype), preferred_element_type=jnp.float32)
 
 
-def _forward(hidden, table, targets, weights, label_smoothing):
+def _forward(hidden, table, bias, targets, weights, label_smoothing):
     dtype = hidden.dtype
     logits = jnp.einsum("nd,vd->nv", hidden, table.astype(dtype)).astype(jnp.float32)
+    if bias is not None:
+        logits += bias
     highest = jnp.max(logits, axis=-1, keepdims=True)
     exponentials = jnp.exp(logits - highest)
     total = jnp.sum(exponentials, axis=-1, keepdims=True)
     normalizer = (jnp.log(total) + highest)[:, 0]
     # Picking it out of the logits would read all of them once more.
     right = jnp.sum(hidden.astype(jnp.float32) * table[targets].astype(dtype).astype(jnp.float32), axis=-1)
+    if bias is not None:
+        right += bias[targets]
     nll = jnp.sum(weights * (normalizer - right))
     uniform = jnp.sum(weights * (normalizer - jnp.mean(logits, axis=-1)))
     loss = (1 - label_smoothing) * nll + label_smoothing * uniform
     return loss, nll, exponentials, total
 
 
-def _forward_with_gradients(hidden, table, targets, weights, label_smoothing):
-    loss, nll, exponentials, total = _forward(hidden, table, targets, weights, label_smoothing)
+def _forward_with_gradients(hidden, table, bias, targets, weights, label_smoothing):
+    loss, nll, exponentials, total = _forward(hidden, table, bias, targets, weights, label_smoothing)
     dtype = hidden.dtype
     weight = weights[:, None]
     softmax = exponentials * (weight / total)  # [positions, vocab], weighted
@@ -65,13 +75,17 @@ def _forward_with_gradients(hidden, table, targets, weights, label_smoothing):
     table_gradient = _product("nv,nd->vd", softmax, hidden, dtype)
     table_gradient = table_gradient.at[targets].add(-on_target * weighted_hidden)
     table_gradient -= on_all * jnp.sum(weighted_hidden, axis=0)
-    return (loss, nll), (hidden_gradient.astype(dtype), table_gradient)
+    bias_gradient = None
+    if bias is not None:
+        bias_gradient = jnp.sum(softmax, axis=0).at[targets].add(-on_target * weights) - on_all * jnp.sum(weights)
+    return (loss, nll), (hidden_gradient.astype(dtype), table_gradient, bias_gradient)
 
 
 def _backward(label_smoothing, saved, gradients):
-    hidden_gradient, table_gradient = saved
+    hidden_gradient, table_gradient, bias_gradient = saved
     scale = gradients[0]
-    return hidden_gradient * scale.astype(hidden_gradient.dtype), table_gradient * scale, None, None
+    bias_gradient = None if bias_gradient is None else bias_gradient * scale
+    return hidden_gradient * scale.astype(hidden_gradient.dtype), table_gradient * scale, bias_gradient, None, None
 
 
 projected_cross_entropy.defvjp(_forward_with_gradients, _backward)

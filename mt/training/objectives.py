@@ -31,7 +31,7 @@ class TranslationObjective:
     """Cross-entropy of the target's tokens, each given those before it and the source.
 
     Attributes:
-        model: a Flax module with the methods `hidden` and `output_table`, whose product is the logits.
+        model: a Flax module with the methods `hidden` and `output_projection`, which make the logits together.
         label_smoothing: in [0, 1); evaluation has none.
     """
 
@@ -48,11 +48,12 @@ class TranslationObjective:
             method="hidden",
             rngs=None if deterministic else {"dropout": rng},
         )
-        table = self.model.apply({"params": params}, method="output_table")
+        table, bias = self.model.apply({"params": params}, method="output_projection")
         weights = (batch["target_segments"] > 0).astype(jnp.float32)
         loss, nll = projected_cross_entropy(
             hidden.reshape(-1, hidden.shape[-1]),
             table,
+            bias,
             batch["target_tokens"].reshape(-1),
             weights.reshape(-1),
             0.0 if deterministic else self.label_smoothing,

@@ -1,4 +1,5 @@
 import jax
+import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -133,5 +134,5 @@ def _products(jaxpr) -> float:
             (contracted, _), _ = equation.params["dimension_numbers"]
             shape = equation.invars[0].aval.shape
             total += 2 * equation.outvars[0].aval.size * np.prod([shape[axis] for axis in contracted])
-        total += sum(_products(sub) for sub in jax.core.jaxprs_in_params(equation.params))
+        total += sum(_products(sub) for sub in jax.extend.core.jaxprs_in_params(equation.params))
     return total

@@ -8,36 +8,40 @@ from mt.training.losses import projected_cross_entropy
 RANDOM = np.random.default_rng(0)
 HIDDEN = RANDOM.normal(0, 1, (7, 6)).astype(np.float32)
 TABLE = RANDOM.normal(0, 1, (11, 6)).astype(np.float32)
+BIAS = RANDOM.normal(0, 1, 11).astype(np.float32)
 TARGETS = np.array([3, 0, 10, 3, 5, 1, 2])  # one of them twice: its gradients must add up
 WEIGHTS = np.array([1, 1, 0, 1, 0.5, 1, 1], np.float32)
 
 
-def defined(hidden, table, label_smoothing):
+def defined(hidden, table, bias, label_smoothing):
     """The definition, with every target written out."""
     smoothed = (1 - label_smoothing) * jax.nn.one_hot(TARGETS, 11) + label_smoothing / 11
-    return -jnp.sum(WEIGHTS[:, None] * smoothed * jax.nn.log_softmax(hidden @ table.T))
+    return -jnp.sum(WEIGHTS[:, None] * smoothed * jax.nn.log_softmax(hidden @ table.T + bias))
 
 
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
-def test_it_is_its_definition_and_so_are_its_gradients(label_smoothing):
-    loss, nll = projected_cross_entropy(HIDDEN, TABLE, TARGETS, WEIGHTS, label_smoothing)
-    assert float(loss) == pytest.approx(float(defined(HIDDEN, TABLE, label_smoothing)), rel=1e-5)
-    assert float(nll) == pytest.approx(float(defined(HIDDEN, TABLE, 0.0)), rel=1e-5)
+@pytest.mark.parametrize("bias", [None, BIAS], ids=["plain", "bias"])
+def test_it_is_its_definition_and_so_are_its_gradients(label_smoothing, bias):
+    loss, nll = projected_cross_entropy(HIDDEN, TABLE, bias, TARGETS, WEIGHTS, label_smoothing)
+    added = np.zeros(11, np.float32) if bias is None else bias
+    assert float(loss) == pytest.approx(float(defined(HIDDEN, TABLE, added, label_smoothing)), rel=1e-5)
+    assert float(nll) == pytest.approx(float(defined(HIDDEN, TABLE, added, 0.0)), rel=1e-5)
 
-    def total(hidden, table):
-        return 3 * projected_cross_entropy(hidden, table, TARGETS, WEIGHTS, label_smoothing)[0]
+    def total(hidden, table, bias):
+        return 3 * projected_cross_entropy(hidden, table, bias, TARGETS, WEIGHTS, label_smoothing)[0]
 
-    found = jax.grad(total, (0, 1))(HIDDEN, TABLE)
-    expected = jax.grad(lambda *of: 3 * defined(*of, label_smoothing), (0, 1))(HIDDEN, TABLE)
+    of = (0, 1) if bias is None else (0, 1, 2)
+    found = jax.grad(total, of)(HIDDEN, TABLE, bias)
+    expected = jax.grad(lambda *each: 3 * defined(*each, label_smoothing), of)(HIDDEN, TABLE, added)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, atol=2e-5)
 
 
 def test_in_bfloat16_the_loss_is_float32_and_near():
-    loss, _ = projected_cross_entropy(HIDDEN.astype(jnp.bfloat16), TABLE, TARGETS, WEIGHTS, 0.1)
+    loss, _ = projected_cross_entropy(HIDDEN.astype(jnp.bfloat16), TABLE, None, TARGETS, WEIGHTS, 0.1)
     assert loss.dtype == jnp.float32
-    assert float(loss) == pytest.approx(float(defined(HIDDEN, TABLE, 0.1)), rel=0.02)
-    gradient = jax.grad(lambda h: projected_cross_entropy(h, TABLE, TARGETS, WEIGHTS, 0.1)[0])(
+    assert float(loss) == pytest.approx(float(defined(HIDDEN, TABLE, np.zeros(11), 0.1)), rel=0.02)
+    gradient = jax.grad(lambda h: projected_cross_entropy(h, TABLE, None, TARGETS, WEIGHTS, 0.1)[0])(
         HIDDEN.astype(jnp.bfloat16)
     )
     assert gradient.dtype == jnp.bfloat16
