@@ -7,7 +7,7 @@ import jax
 
 from mt import parallel
 from mt.config import RunConfig
-from mt.models.interface import dummy_batch
+from mt.models.interface import Params, dummy_batch
 from mt.training.objectives import TranslationObjective
 from mt.training.optimizer import build
 from mt.training.train_step import TrainState, initial_state, make_train_step
@@ -19,12 +19,13 @@ class Training(NamedTuple):
     Attributes:
         objective: what is minimised.
         train_step: the update on all devices; the state that it is given is donated to it.
-        initial_state: makes the state before the first step; depends on the config's seed alone.
+        initial_state: makes the state before the first step, of given parameters or of random ones that depend on the
+            config's seed alone.
     """
 
     objective: TranslationObjective
     train_step: Callable[[TrainState, Any], Any]
-    initial_state: Callable[[], TrainState]
+    initial_state: Callable[[Params | None], TrainState]
 
 
 def assemble(config: RunConfig, model: Any, devices: Sequence[jax.Device] | None = None) -> Training:
@@ -39,8 +40,9 @@ def assemble(config: RunConfig, model: Any, devices: Sequence[jax.Device] | None
     objective = TranslationObjective(model, config.training.label_smoothing)
     step = make_train_step(objective, optimizer, config.seed, config.training.accumulation_steps)
 
-    def begin() -> TrainState:
-        params = model.init(jax.random.key(config.seed), dummy_batch())["params"]
+    def begin(params: Params | None = None) -> TrainState:
+        if params is None:
+            params = model.init(jax.random.key(config.seed), dummy_batch())["params"]
         return initial_state(params, optimizer)
 
     return Training(objective, parallel.data_parallel(step, donate_state=True, devices=devices), begin)

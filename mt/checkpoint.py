@@ -14,6 +14,7 @@ from mt import parallel
 from mt.errors import UserError
 
 FOLDER = "checkpoints"
+PARAMS = "params"
 
 
 class Saved(NamedTuple):
@@ -138,17 +139,51 @@ def _bleu(run: pathlib.Path, step: int) -> float:
 
 def restore_params(run: pathlib.Path, step: int, like: Any) -> Any:
     """The parameters alone, on the first local device."""
+    return read_tree(run / FOLDER / str(step) / PARAMS, like, run / FOLDER / str(step))
+
+
+def save_params(run: pathlib.Path, step: int, params: Any) -> None:
+    """A checkpoint of parameters alone, which can be used but not trained on from."""
+    write_tree(run / FOLDER / str(step) / PARAMS, params)
+
+
+def can_go_on(run: pathlib.Path, step: int) -> bool:
+    """Whether a checkpoint holds more than parameters."""
+    return (run / FOLDER / str(step) / "optimizer_state").is_dir()
+
+
+def write_tree(folder: pathlib.Path, tree: Any) -> None:
+    """Arrays of this host's, into a folder that does not exist yet."""
+    with _alone() as checkpointer:
+        checkpointer.save(folder.resolve(), tree)
+
+
+def read_tree(folder: pathlib.Path, like: Any, blamed: pathlib.Path | None = None) -> Any:
+    """What `write_tree` was given, on the first local device.
+
+    Args:
+        folder: its.
+        like: its shapes and dtypes.
+        blamed: what an error names in place of the folder.
+
+    Raises:
+        UserError: it is damaged, or of other shapes.
+    """
     sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), like)
-    path = run.resolve() / FOLDER / str(step) / "params"
-    # On its own, even where several hosts train together: not all of them need to read.
-    alone = ocp.options.MultiprocessingOptions(
-        primary_host=jax.process_index(),
-        active_processes={jax.process_index()},
-        barrier_sync_key_prefix=f"host{jax.process_index()}",
+    with _readable(blamed or folder), _alone() as checkpointer:
+        return checkpointer.restore(folder.resolve(), target)
+
+
+def _alone() -> ocp.StandardCheckpointer:
+    """Of this host, even where several train together: not all of them need to read."""
+    return ocp.StandardCheckpointer(
+        multiprocessing_options=ocp.options.MultiprocessingOptions(
+            primary_host=jax.process_index(),
+            active_processes={jax.process_index()},
+            barrier_sync_key_prefix=f"host{jax.process_index()}",
+        )
     )
-    with _readable(path.parent), ocp.StandardCheckpointer(multiprocessing_options=alone) as checkpointer:
-        return checkpointer.restore(path, target)
 
 
 @contextlib.contextmanager

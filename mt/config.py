@@ -41,6 +41,8 @@ class RunConfig:
         training: how long, how often.
         search: how translations are searched for.
         seed: of initial parameters, dropout and the order of the data.
+        start_from: a run, or what was exported as a bundle, to go on training with other data or another optimizer. Its
+            parameters and tokenizers are taken, and its model but for dropout, dtype and remat.
     """
 
     model: ModelConfig = TransformerConfig()
@@ -50,8 +52,11 @@ class RunConfig:
     training: TrainingConfig = TrainingConfig()
     search: SearchConfig = SearchConfig()
     seed: int = 0
+    start_from: str = ""
 
     def __post_init__(self):
+        if self.start_from and self.tokenizer.path:
+            raise UserError("tokenizer.path: leave it out, or start_from, whose tokenizers go with its parameters")
         parts, multiple = self.training.accumulation_steps, self.data.batching.row_multiple
         if multiple % parts:
             raise UserError(

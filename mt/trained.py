@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import jax
 
-from mt import checkpoint, tracing
+from mt import bundles, checkpoint, manifest, tracing
 from mt.data.batching import BatchingConfig
 from mt.data.datasets import Languages
-from mt.data.tokenizer import Tokenizer
+from mt.data.tokenizers import Tokenizers
 from mt.decoding.beam_search import SearchConfig
 from mt.errors import UserError
 from mt.models import ModelConfig
@@ -17,7 +17,6 @@ from mt.models.interface import dummy_batch
 from mt.serialization import from_json
 
 CONFIG = "config.json"
-TOKENIZER = "tokenizer.model"
 
 
 class Trained(NamedTuple):
@@ -27,7 +26,7 @@ class Trained(NamedTuple):
         name: where it came from, for messages.
         model: the Flax module.
         params: its parameters, on one device.
-        tokenizer: the one that it was trained with.
+        tokenizers: those that it was trained with.
         languages: from what into what.
         search: how its config searches.
         max_source_length: the longest source in tokens that it was trained on, eos included.
@@ -36,7 +35,7 @@ class Trained(NamedTuple):
     name: str
     model: Any
     params: Any
-    tokenizer: Tokenizer
+    tokenizers: Tokenizers
     languages: Languages
     search: SearchConfig
     max_source_length: int
@@ -50,9 +49,9 @@ def read_config(run: pathlib.Path) -> dict[str, Any]:
     """
     path = run / CONFIG
     if not run.is_dir():
-        raise UserError(f"{run}: no such run; give the --workdir of a finished mt train")
+        raise UserError(f"{run}: no such folder; give the --workdir of mt train, or what mt export has made")
     if not path.is_file():
-        raise UserError(f"{run} has no {CONFIG}, so it is not a run; give the --workdir of mt train")
+        raise UserError(f"{run} has no {CONFIG}: give the --workdir of mt train, or a bundle that mt export has made")
     try:
         config = json.loads(path.read_text())
         complete = {"model", "search", "data"} <= config["run"].keys() and isinstance(config["tokenizer_sha256"], str)
@@ -64,7 +63,7 @@ def read_config(run: pathlib.Path) -> dict[str, Any]:
 
 
 def load(run: pathlib.Path, which: str = "best") -> Trained:
-    """Reads a run's tokenizer, and the parameters of one of its checkpoints.
+    """Reads a run's tokenizers, and the parameters of one of its checkpoints; or a bundle, once found to be whole.
 
     Args:
         run: its folder.
@@ -73,19 +72,26 @@ def load(run: pathlib.Path, which: str = "best") -> Trained:
     Raises:
         UserError: it is not a run, has no such checkpoint, or one of its files is missing or not its own.
     """
+    about = manifest.verify(run) if bundles.is_bundle(run) else None
     config, where = read_config(run), str(run / CONFIG)
     sections = config["run"]
-    tokenizer = Tokenizer.load(run / TOKENIZER, config["tokenizer_sha256"])
-    model = from_json(ModelConfig, sections["model"], where).build(len(tokenizer))
-    step = checkpoint.choose(run, which)
+    tokenizers = Tokenizers.load(run, config["tokenizer_sha256"])
+    model = from_json(ModelConfig, sections["model"], where).build(len(tokenizers.target), len(tokenizers.source))
     abstract = tracing.shapes(
         lambda: model.init(jax.random.key(0), dummy_batch())["params"], model, f"parameters of {model!r}"
     )
+    if about is not None:
+        if which != "best":
+            raise UserError(f"--checkpoint {which}: {run} is a bundle, which holds one alone; leave the option out")
+        name, params = str(run), bundles.read_params(run, about, abstract)
+    else:
+        step = checkpoint.choose(run, which)
+        name, params = f"{run} at step {step}", checkpoint.restore_params(run, step, abstract)
     return Trained(
-        f"{run} at step {step}",
+        name,
         model,
-        checkpoint.restore_params(run, step, abstract),
-        tokenizer,
+        params,
+        tokenizers,
         Languages(sections["data"]["source_language"], sections["data"]["target_language"]),
         from_json(SearchConfig, sections["search"], where),
         from_json(BatchingConfig, sections["data"]["batching"], where).row_length,

@@ -1,5 +1,7 @@
 """Four fake devices, folders of its own, and the small model, tokenizer and corpus that tests share."""
 
+import io
+import json
 import os
 import pathlib
 import tempfile
@@ -14,9 +16,11 @@ import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+import sentencepiece  # noqa: E402
 
 from mt.data.text import read_lines  # noqa: E402
 from mt.data.tokenizer import Tokenizer, TokenizerConfig  # noqa: E402
+from mt.data.tokenizers import Tokenizers  # noqa: E402
 from mt.models.interface import dummy_batch  # noqa: E402
 from mt.models.transformer import TransformerConfig  # noqa: E402
 
@@ -46,6 +50,34 @@ def tokenizer() -> Tokenizer:
     """400 pieces of the shipped corpus."""
     texts = [text for pair in shipped_pairs("train", 600) for text in pair]
     return Tokenizer.train(texts, TokenizerConfig(vocab_size=400))
+
+
+@pytest.fixture(scope="session")
+def tokenizers(tokenizer) -> Tokenizers:
+    """The same for both sides."""
+    return Tokenizers.shared(tokenizer)
+
+
+def _sentencepiece(texts: list[str], size: int) -> bytes:
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts), model_writer=model, vocab_size=size, hard_vocab_limit=False, minloglevel=2
+    )
+    return model.getvalue()
+
+
+@pytest.fixture(scope="session")
+def marian_tokenizer_files() -> dict[str, bytes]:
+    """As OPUS-MT has them: a SentencePiece model a language, and one vocabulary of both, padding last."""
+    sides = zip(*shipped_pairs("train", 600))
+    models = {f"{side}.spm": _sentencepiece(list(texts), 200) for side, texts in zip(("source", "target"), sides)}
+    pieces = ["</s>", "<unk>", ">>fra<<"]
+    for model in models.values():
+        processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        pieces += [processor.id_to_piece(number) for number in range(len(processor))]
+    kept = dict.fromkeys(piece for piece in pieces if piece != "<s>") | {"<pad>": None}
+    vocabulary = {piece: number for number, piece in enumerate(kept)}
+    return models | {"vocab.json": json.dumps(vocabulary, ensure_ascii=False).encode()}
 
 
 def tiny_config(**changes) -> TransformerConfig:

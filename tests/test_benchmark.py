@@ -81,7 +81,7 @@ def test_start_of_a_config_takes_its_changes(corpus_folder, capsys):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (("train", "nowhere"), "nowhere: no such run"),
+        (("train", "nowhere"), "nowhere: no such folder"),
         (("decode", "configs/missing.py"), "no such config file"),
         (("input", "RUN", "--repeats", "0"), "--repeats 0: is not positive"),
         (("fly", "RUN"), "fly"),

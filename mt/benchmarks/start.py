@@ -9,7 +9,7 @@ import time
 
 from mt.benchmarks.timing import Measurement
 from mt.config import RunConfig
-from mt.data.tokenizer import Tokenizer
+from mt.data.tokenizers import SHARED, Tokenizers
 from mt.errors import UserError
 from mt.serialization import to_json
 from mt.training.metrics_writer import METRICS
@@ -34,20 +34,22 @@ def measure_translating(run: pathlib.Path, repeats: int) -> Measurement:
     return Measurement("to one sentence translated", "s", tuple(values[1:]))
 
 
-def measure_first_step(config: RunConfig, tokenizer: Tokenizer, repeats: int) -> Measurement:
+def measure_first_step(config: RunConfig, tokenizers: Tokenizers, repeats: int) -> Measurement:
     """Seconds from the start of `mt train` to the end of its first update, the corpus tokenised and compiled before.
 
     Args:
         config: to train by.
-        tokenizer: that it has trained; the trainings take it as it is.
+        tokenizers: of the config, made once for all trainings.
         repeats: trainings that count, each in an empty folder.
     """
     values = []
     for _ in range(repeats + 1):
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
-            (folder / "tokenizer.model").write_bytes(tokenizer.model)
-            tokenizing = dataclasses.replace(config.tokenizer, path=str(folder / "tokenizer.model"))
+            tokenizing = config.tokenizer
+            if not config.start_from:
+                tokenizers.save(folder)
+                tokenizing = dataclasses.replace(tokenizing, path=str(folder / SHARED))
             training = dataclasses.replace(config.training, log_every=1)
             changed = dataclasses.replace(config, tokenizer=tokenizing, training=training)
             (folder / "config.py").write_text(_CONFIG.format(to_json(changed)))

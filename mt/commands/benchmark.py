@@ -20,13 +20,14 @@ from mt.benchmarks.timing import Measurement
 from mt.benchmarks.training import measure_training, random_batch
 from mt.commands.evaluate import read_split
 from mt.commands.positional import positional
-from mt.commands.train import check_devices, make_tokenizer
+from mt.commands.train import check_devices, make_tokenizers
 from mt.config import RunConfig
 from mt.data.pipeline import Position, TrainingData
 from mt.data.text import read_lines
 from mt.data.tokenized import default_cache
 from mt.decoding.translator import Translator
 from mt.errors import UserError
+from mt.initialization import adopt, build_model
 from mt.models.interface import dummy_batch
 from mt.serialization import from_json
 
@@ -167,18 +168,31 @@ def _figure(value: float) -> str:
 def _subject(arguments: Arguments) -> Subject:
     path = arguments.subject
     if path.suffix == ".py":
-        return Subject(arguments.run, None)
+        return Subject(adopt(arguments.run), None)
     found = trained.load(path)
-    if found.model != arguments.run.model.build(len(found.tokenizer)):
+    if found.model != dataclasses.replace(found.model, config=arguments.run.model):
         raise UserError(f"{path}: is trained; its model's fields cannot be changed, those of a config (.py) can")
     return Subject(arguments.run, found)
 
 
-def _training_data(subject: Subject) -> tuple[TrainingData, int]:
-    """The run's or the config's, and the size of the vocabulary."""
+def _training_data(subject: Subject) -> tuple[TrainingData, Any]:
+    """The run's or the config's, and the model over its vocabulary."""
     config, found = subject
-    tokenizer = found.tokenizer if found else make_tokenizer(config.tokenizer, config.data)
-    return TrainingData(config.data, tokenizer, config.seed), len(tokenizer)
+    tokenizers = found.tokenizers if found else make_tokenizers(config)
+    model = config.model.build(len(tokenizers.target), len(tokenizers.source))
+    return TrainingData(config.data, tokenizers, config.seed), model
+
+
+def _random_model(subject: Subject) -> Any:
+    """The model where its vocabulary need not be known."""
+    if subject.found:
+        return subject.found.model
+    return build_model(subject.config)
+
+
+def _words(model: Any) -> int:
+    """How many ids are both sides'."""
+    return min(model.vocab, model.source_vocab or model.vocab)
 
 
 def _train(arguments: Arguments, report: _Report) -> None:
@@ -186,14 +200,13 @@ def _train(arguments: Arguments, report: _Report) -> None:
     config = subject.config
     check_devices(config)
     if arguments.synthetic:
-        vocab, length = config.tokenizer.vocab_size, config.data.batching.row_length
-        batches = [random_batch(config.data.batching.rows(length), length, length, vocab)]
+        model, length = _random_model(subject), config.data.batching.row_length
+        batches = [random_batch(config.data.batching.rows(length), length, length, _words(model))]
     else:
-        data, vocab = _training_data(subject)
+        data, model = _training_data(subject)
         stream = data.batches(Position())
         batches = [batch for _, batch in itertools.islice(stream, arguments.steps)]
         stream.close()
-    model = config.model.build(vocab)
     training = assemble(config, model)
     state = parallel.replicate(jax.jit(training.initial_state)())
     report.add(measure_training(model, training.train_step, state, batches, arguments.steps, arguments.repeats))
@@ -201,8 +214,8 @@ def _train(arguments: Arguments, report: _Report) -> None:
 
 def _decode(arguments: Arguments, report: _Report) -> None:
     subject = _subject(arguments)
-    vocab = len(subject.found.tokenizer) if subject.found else subject.config.tokenizer.vocab_size
-    model = subject.config.model.build(vocab)
+    model = _random_model(subject)
+    vocab = _words(model)
     if subject.found:
         params = subject.found.params
     else:
@@ -240,7 +253,6 @@ def _input(arguments: Arguments, report: _Report) -> None:
 
 def _start(arguments: Arguments, report: _Report) -> None:
     if arguments.subject.suffix == ".py":
-        tokenizer = make_tokenizer(arguments.run.tokenizer, arguments.run.data)
-        report.add(measure_first_step(arguments.run, tokenizer, arguments.repeats))
+        report.add(measure_first_step(arguments.run, make_tokenizers(arguments.run), arguments.repeats))
     else:
         report.add(measure_translating(arguments.subject, arguments.repeats))

@@ -81,7 +81,7 @@ def read_split(run: pathlib.Path, split: str) -> list[tuple[str, str]]:
     """The pairs of one of the splits that a run was configured with."""
     where = str(run / trained.CONFIG)
     data = from_json(DataConfig, trained.read_config(run)["run"]["data"], where)
-    corpora = data.train if split == "train" else (data.corpus(split),)
+    corpora = data.training_corpora if split == "train" else (data.corpus(split),)
     return [pair for corpus in corpora for pair in read_pairs(corpus, split, data.languages)]
 
 

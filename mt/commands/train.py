@@ -13,8 +13,8 @@ import tyro
 
 from mt import config as run_config
 from mt import evaluation, parallel, trained
-from mt.assembly import assemble
-from mt.checkpoint import Checkpoints, Saved, steps
+from mt.assembly import Training, assemble
+from mt.checkpoint import Checkpoints, Saved, can_go_on, steps
 from mt.commands import evaluate as evaluate_command
 from mt.commands.positional import positional
 from mt.config import RunConfig
@@ -22,9 +22,11 @@ from mt.data.datasets import fingerprint, read_pairs
 from mt.data.pipeline import DataConfig, Position, TrainingData, evaluation_batches
 from mt.data.tokenized import FilterConfig, default_cache, tokenized_corpus
 from mt.data.tokenizer import Tokenizer, TokenizerConfig
+from mt.data.tokenizers import NAMES, Tokenizers
 from mt.decoding.translator import Translator
 from mt.errors import UserError
-from mt.files import locked, write_atomically, write_json
+from mt.files import locked, write_json
+from mt.initialization import adopt, start
 from mt.training.loop import train
 from mt.training.metrics_writer import MetricsWriter
 from mt.training.objectives import TranslationObjective
@@ -76,7 +78,8 @@ def main(arguments: Arguments) -> int:
     """
     parallel.initialize(arguments.coordinator, arguments.num_processes, arguments.process_id)
     parallel.use_compilation_cache(default_cache() / "xla")
-    config, run = arguments.run, arguments.workdir
+    run = arguments.workdir
+    config = adopt(arguments.run, run)
     _log(f"devices: {parallel.describe()}")
     check_devices(config)
     if parallel.is_main():
@@ -89,15 +92,15 @@ def main(arguments: Arguments) -> int:
 
 def _train(run: pathlib.Path, config: RunConfig) -> bool:
     """Trains; whether to the last step."""
-    tokenizer = _prepare(run, config)
-    data = _training_data(config, tokenizer)
+    tokenizers = _prepare(run, config)
+    data = _training_data(config, tokenizers)
     for line in data.report():
         _log(line)
 
-    model = config.model.build(len(tokenizer))
+    model = config.model.build(len(tokenizers.target), len(tokenizers.source))
     training = assemble(config, model)
     checkpoints = Checkpoints(run, config.training.keep_last)
-    state, step, position = _start(checkpoints, training.initial_state)
+    state, step, position = _start(config, checkpoints, training)
     batches = data.batches(position)
     writer = MetricsWriter(run) if parallel.is_main() else None
     _, step = train(
@@ -106,7 +109,7 @@ def _train(run: pathlib.Path, config: RunConfig) -> bool:
         position,
         training.train_step,
         ((after, parallel.shard(batch)) for after, batch in batches),
-        _dev_evaluation(config, tokenizer, data, model, training.objective),
+        _dev_evaluation(config, tokenizers, data, model, training.objective),
         schedule(config.optimizer, config.training.steps),
         checkpoints,
         writer,
@@ -143,30 +146,41 @@ def _check_folder(run: pathlib.Path) -> None:
     if run.exists() and not (run / trained.CONFIG).is_file():
         # A start that was killed may have left its lock, half-written files (dotted names), a tokenizer.
         if not run.is_dir() or any(
-            entry.name != trained.TOKENIZER and not entry.name.startswith(".") for entry in run.iterdir()
+            entry.name not in NAMES and not entry.name.startswith(".") for entry in run.iterdir()
         ):
             raise UserError(f"{run}: exists and is not a run; name an empty or a new folder as --workdir")
 
 
-def _prepare(run: pathlib.Path, config: RunConfig) -> Tokenizer:
+def _prepare(run: pathlib.Path, config: RunConfig) -> Tokenizers:
     """Makes the run's folder, or checks that it is of this config; the first host does, the others wait for it."""
     if parallel.is_main():
         begun = (run / trained.CONFIG).is_file()
         if begun and steps(run):
+            if not can_go_on(run, steps(run)[-1]):
+                raise UserError(
+                    f"{run}: was not trained but imported; train it further in a new --workdir, with --start-from {run}"
+                )
             before = trained.read_config(run)
             run_config.check_same(run, before["run"], config)
             write_json(run / trained.CONFIG, run_config.describe(config, before["tokenizer_sha256"]))
         else:  # also where an earlier start saved nothing: there is nothing to contradict
-            tokenizer = make_tokenizer(config.tokenizer, config.data)
-            write_atomically(run / trained.TOKENIZER, tokenizer.model)
-            write_json(run / trained.CONFIG, run_config.describe(config, tokenizer.sha256))
+            tokenizers = make_tokenizers(config)
+            tokenizers.save(run)
+            write_json(run / trained.CONFIG, run_config.describe(config, tokenizers.sha256))
     parallel.wait_for_all("run prepared")
-    return Tokenizer.load(run / trained.TOKENIZER, trained.read_config(run)["tokenizer_sha256"])
+    return Tokenizers.load(run, trained.read_config(run)["tokenizer_sha256"])
 
 
-def make_tokenizer(config: TokenizerConfig, data: DataConfig) -> Tokenizer:
+def make_tokenizers(config: RunConfig) -> Tokenizers:
+    """Those of the model that the training starts from, or one that is trained or read as the config says."""
+    if folder := start(config):
+        return Tokenizers.load(folder)
+    return Tokenizers.shared(_make_tokenizer(config.tokenizer, config.data))
+
+
+def _make_tokenizer(config: TokenizerConfig, data: DataConfig) -> Tokenizer:
     """Trains the tokenizer on the training text, or reads the one that the config names."""
-    dev = data.corpus("dev")  # asked for early, while nothing has been done
+    dev, _ = data.corpus("dev"), data.training_corpora  # asked for early, while nothing has been done
     if config.path:
         return Tokenizer.load(pathlib.Path(config.path).expanduser())
     pairs = sum(1 for _ in _train_pairs(data))
@@ -184,25 +198,30 @@ def make_tokenizer(config: TokenizerConfig, data: DataConfig) -> Tokenizer:
 
 
 def _train_pairs(data: DataConfig) -> Iterator[tuple[str, str]]:
-    for corpus in data.train:
+    for corpus in data.training_corpora:
         yield from read_pairs(corpus, "train", data.languages)
 
 
-def _training_data(config: RunConfig, tokenizer: Tokenizer) -> TrainingData:
+def _training_data(config: RunConfig, tokenizers: Tokenizers) -> TrainingData:
     """The first host tokenises; the others then find it done, where they share its cache."""
     share = jax.process_count(), jax.process_index()
-    data = TrainingData(config.data, tokenizer, config.seed, *share) if parallel.is_main() else None
+    data = TrainingData(config.data, tokenizers, config.seed, *share) if parallel.is_main() else None
     parallel.wait_for_all("data tokenised")
-    return data or TrainingData(config.data, tokenizer, config.seed, *share)
+    return data or TrainingData(config.data, tokenizers, config.seed, *share)
 
 
-def _start(checkpoints: Checkpoints, make: Callable[[], TrainState]) -> tuple[TrainState, int, Position]:
+def _start(config: RunConfig, checkpoints: Checkpoints, training: Training) -> tuple[TrainState, int, Position]:
     """The state to begin with: of the newest checkpoint, or a new one."""
-    shapes = jax.eval_shape(make)
+    shapes = jax.eval_shape(training.initial_state)
     _log(f"model: {sum(leaf.size for leaf in jax.tree.leaves(shapes.params)):,} parameters")
     step = checkpoints.latest()
     if step is None:
-        return parallel.replicate(jax.jit(make)()), 0, Position()
+        params = None
+        if folder := start(config):
+            found = trained.load(folder)
+            params = found.params
+            _log(f"starting from {found.name}")
+        return parallel.replicate(jax.jit(training.initial_state)(params)), 0, Position()
     saved = checkpoints.restore(step, Saved(shapes.params, shapes.optimizer_state, None))
     _log(f"going on from step {step}")
     state = TrainState(
@@ -212,19 +231,19 @@ def _start(checkpoints: Checkpoints, make: Callable[[], TrainState]) -> tuple[Tr
 
 
 def _dev_evaluation(
-    config: RunConfig, tokenizer: Tokenizer, data: TrainingData, model: Any, objective: TranslationObjective
+    config: RunConfig, tokenizers: Tokenizers, data: TrainingData, model: Any, objective: TranslationObjective
 ) -> Callable[[Any], dict[str, float]]:
     """A function from parameters to the dev set's loss and BLEU."""
     batching, corpus = config.data.batching, config.data.corpus("dev")
     keep_all = FilterConfig(max_length=batching.row_length, max_ratio=float("inf"), duplicates="keep")
     languages = config.data.languages
-    tokenized = tokenized_corpus(corpus, "dev", languages, tokenizer, keep_all, config.data.cache_folder)
+    tokenized = tokenized_corpus(corpus, "dev", languages, tokenizers, keep_all, config.data.cache_folder)
     pairs = list(read_pairs(corpus, "dev", languages))
     wanted = config.training.dev_sentences or len(pairs)
     pairs = pairs[:: max(1, len(pairs) // wanted)][:wanted]
     part = jax.process_index(), jax.process_count()
     evaluation_step = parallel.data_parallel(make_evaluation_step(objective))
-    translator = Translator(model, None, tokenizer, config.search, batching.row_length)
+    translator = Translator(model, None, tokenizers, config.search, batching.row_length)
     search = {"beam_size": 1} if config.training.dev_search == "greedy" else {}
 
     def evaluate(params: Any) -> dict[str, float]:

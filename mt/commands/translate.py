@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import tyro
 from tqdm import tqdm
@@ -24,6 +24,7 @@ class SearchOptions:
     Attributes:
         beam_size: hypotheses kept a sentence; 1 is greedy search.
         length_penalty: 0 compares log-probabilities alone, more favours longer translations.
+        length_normalization: "gnmt" divides by ((5 + tokens) / 6) to the power of the penalty, "tokens" by the tokens'.
         min_length: tokens a translation has at least.
         max_length_factor: tokens a translation has at most, for each token of the source, ...
         max_length_offset: ... and in addition.
@@ -31,6 +32,7 @@ class SearchOptions:
 
     beam_size: int | None = None
     length_penalty: float | None = None
+    length_normalization: Literal["gnmt", "tokens"] | None = None
     min_length: int | None = None
     max_length_factor: float | None = None
     max_length_offset: int | None = None

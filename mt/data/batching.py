@@ -10,7 +10,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from mt.data.tokenized import Side, TokenizedCorpus
-from mt.data.tokenizer import BOS
 from mt.errors import UserError
 
 _OPEN_ROWS = 24
@@ -199,7 +198,7 @@ def assemble(
 
     Returns:
         int32 arrays [rows / n, length]: `{source,target}_{tokens,positions,segments}`, and `target_inputs`, which are
-        the target's tokens shifted right by one with bos before each sentence.
+        the target's tokens shifted right by one with the corpora's `start` before each sentence.
     """
     shape = plan.shapes[batch]
     rows = shape.rows // part[1]
@@ -222,9 +221,8 @@ def assemble(
             result[f"{name}_{field}"] = values.reshape(rows, length)
     shifted = np.roll(result["target_tokens"], 1, axis=1)
     begins = (result["target_positions"] == 0) & (result["target_segments"] > 0)
-    result["target_inputs"] = np.where(begins, BOS, np.where(result["target_segments"] > 0, shifted, 0)).astype(
-        np.int32
-    )
+    shifted[result["target_segments"] == 0] = 0
+    result["target_inputs"] = np.where(begins, corpora[0].start, shifted).astype(np.int32)
     return result
 
 

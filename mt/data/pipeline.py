@@ -23,7 +23,7 @@ from mt.data.datasets import Languages, has_splits
 from mt.data.mixture import Mixture
 from mt.data.tensorflow import import_tensorflow
 from mt.data.tokenized import FilterConfig, TokenizedCorpus, default_cache, tokenized_corpus
-from mt.data.tokenizer import Tokenizer
+from mt.data.tokenizers import Tokenizers
 from mt.errors import UserError
 
 # Pairs that are planned together, and the fewest batches that make: the last batch of each shape in a window may be
@@ -60,8 +60,6 @@ class DataConfig:
     cache: str = ""
 
     def __post_init__(self):
-        if not self.train:
-            raise UserError("data.train: no corpus; name at least one")
         if self.train_weights and len(self.train_weights) != len(self.train):
             raise UserError(
                 f"data.train_weights: {len(self.train_weights)} weights for {len(self.train)} corpora in data.train"
@@ -86,6 +84,17 @@ class DataConfig:
         """Where tokenised corpora are kept."""
         return pathlib.Path(self.cache).expanduser() if self.cache else default_cache()
 
+    @property
+    def training_corpora(self) -> tuple[str, ...]:
+        """What is trained on.
+
+        Raises:
+            UserError: nothing is named.
+        """
+        if not self.train:
+            raise UserError("data.train: no corpus; name at least one")
+        return self.train
+
     def corpus(self, split: str) -> str:
         """The corpus of "dev" or "test".
 
@@ -93,6 +102,8 @@ class DataConfig:
             UserError: none is named, and the first training corpus has no such part.
         """
         named = getattr(self, split)
+        if not named and not self.train:
+            raise UserError(f"data.{split}: no corpus is named, and none to train on either; name one")
         if not named and not has_splits(self.train[0]):
             raise UserError(f"data.{split}: name a corpus for it; {self.train[0]} has no {split} part of its own")
         return named or self.train[0].partition("[")[0]
@@ -109,10 +120,10 @@ class Position(NamedTuple):
 class TrainingData:
     """The training batches of a run, from any position on."""
 
-    def __init__(self, config: DataConfig, tokenizer: Tokenizer, seed: int, shares: int = 1, share: int = 0):
+    def __init__(self, config: DataConfig, tokenizers: Tokenizers, seed: int, shares: int = 1, share: int = 0):
         """Args:
         config: what and how.
-        tokenizer: of the run.
+        tokenizers: of the run.
         seed: of the order.
         shares: how many hosts share each batch.
         share: which of them this one is.
@@ -122,8 +133,8 @@ class TrainingData:
         if not filters.max_length:
             filters = dataclasses.replace(filters, max_length=batching.row_length)
         self.corpora = [
-            tokenized_corpus(corpus, "train", config.languages, tokenizer, filters, config.cache_folder, _progress)
-            for corpus in config.train
+            tokenized_corpus(corpus, "train", config.languages, tokenizers, filters, config.cache_folder, _progress)
+            for corpus in config.training_corpora
         ]
         self.names = config.train
         weights = config.train_weights or (1.0,) * len(self.corpora)

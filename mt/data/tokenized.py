@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 import numpy as np
 
 from mt.data.datasets import Languages, fingerprint, read_pairs
-from mt.data.tokenizer import Tokenizer
+from mt.data.tokenizers import Tokenizers
 from mt.errors import UserError
 from mt.files import atomic_folder, write_json
 
@@ -59,11 +59,19 @@ class Side(NamedTuple):
 
 
 class TokenizedCorpus(NamedTuple):
-    """Aligned sentences as ids, with the counts of what was read and left out."""
+    """Aligned sentences as ids.
+
+    Attributes:
+        source: of the language that is translated.
+        target: of the language that it is translated into.
+        counts: of what was read and left out.
+        start: the id that a decoder reads before the first of a target.
+    """
 
     source: Side
     target: Side
     counts: dict[str, int]
+    start: int
 
     def __len__(self) -> int:  # type: ignore[override]
         return len(self.source.starts)
@@ -80,7 +88,7 @@ def tokenized_corpus(
     corpus: str,
     split: str,
     languages: Languages,
-    tokenizer: Tokenizer,
+    tokenizers: Tokenizers,
     filters: FilterConfig | None,
     cache: pathlib.Path,
     progress: Callable[[Pairs], Pairs] = lambda pairs: pairs,
@@ -91,7 +99,7 @@ def tokenized_corpus(
         corpus: see `datasets.read_pairs`.
         split: "train", "dev" or "test".
         languages: the direction.
-        tokenizer: for both sides.
+        tokenizers: of both sides.
         filters: what to leave out, with `max_length` resolved; None keeps every pair.
         cache: folder of tokenised corpora.
         progress: wraps the pairs as they are read.
@@ -103,24 +111,25 @@ def tokenized_corpus(
         "format": _FORMAT,
         "corpus": fingerprint(corpus, split, languages),
         "languages": dataclasses.astuple(languages),
-        "tokenizer": tokenizer.sha256,
+        "tokenizer": tokenizers.sha256,
         "filters": filters and dataclasses.asdict(filters),
     }
     folder = cache / "tokenized" / hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:24]
     if not folder.is_dir():
         with atomic_folder(folder) as temporary:
-            _write(temporary, progress(read_pairs(corpus, split, languages)), tokenizer, filters)
+            _write(temporary, progress(read_pairs(corpus, split, languages)), tokenizers, filters)
             write_json(temporary / "made_of.json", made_of)
-    found = _read(folder)
+    found = _read(folder, tokenizers.start)
     if not len(found):
         reasons = ", ".join(f"{count} {reason}" for reason, count in found.counts.items())
         raise UserError(f"corpus {corpus!r} has no {split} pair to use ({reasons}); check the files and the filters")
     return found
 
 
-def _write(folder: pathlib.Path, pairs: Pairs, tokenizer: Tokenizer, filters: FilterConfig | None) -> None:
+def _write(folder: pathlib.Path, pairs: Pairs, tokenizers: Tokenizers, filters: FilterConfig | None) -> None:
     counts = {"read": 0, "empty": 0, "too long": 0, "badly proportioned": 0, "duplicate": 0}
-    dtype = np.uint16 if len(tokenizer) <= 1 << 16 else np.int32
+    vocab = max(len(tokenizers.source), len(tokenizers.target))
+    dtype = np.uint16 if vocab <= 1 << 16 else np.int32
     hashes: list[np.ndarray] = []
     starts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     lengths: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
@@ -129,7 +138,7 @@ def _write(folder: pathlib.Path, pairs: Pairs, tokenizer: Tokenizer, filters: Fi
         (folder / f"{name}.tokens").touch()
     for chunk in _chunks(pairs):
         counts["read"] += len(chunk)
-        tokens = [tokenizer.encode(texts) for texts in zip(*chunk)]
+        tokens = [side.encode(texts) for side, texts in zip((tokenizers.source, tokenizers.target), zip(*chunk))]
         sizes = np.array([[len(ids) for ids in side] for side in tokens], np.int32)  # [2, chunk]
         kept = np.ones(len(chunk), bool)
         if filters:
@@ -160,7 +169,7 @@ def _write(folder: pathlib.Path, pairs: Pairs, tokenizer: Tokenizer, filters: Fi
     write_json(folder / "counts.json", {"counts": counts, "dtype": np.dtype(dtype).name})
 
 
-def _read(folder: pathlib.Path) -> TokenizedCorpus:
+def _read(folder: pathlib.Path, start: int) -> TokenizedCorpus:
     described: dict[str, Any] = json.loads((folder / "counts.json").read_text())
     sides = []
     for name in _NAMES:
@@ -172,7 +181,7 @@ def _read(folder: pathlib.Path) -> TokenizedCorpus:
                 np.load(folder / f"{name}.lengths.npy", mmap_mode="r"),
             )
         )
-    return TokenizedCorpus(sides[0], sides[1], described["counts"])
+    return TokenizedCorpus(sides[0], sides[1], described["counts"], start)
 
 
 def _hash(source: str, target: str) -> int:

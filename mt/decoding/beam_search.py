@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,8 +25,10 @@ class SearchConfig:
 
     Attributes:
         beam_size: hypotheses kept a sentence, at most 1000; 1 is greedy search.
-        length_penalty: alpha of GNMT's penalty (Wu et al. 2016, equation 14); 0 compares log-probabilities alone, more
-            favours longer translations.
+        length_penalty: alpha, the power of what log-probabilities are divided by; 0 compares them alone, more favours
+            longer translations.
+        length_normalization: what is raised to that power, of a translation of n tokens with its end: "gnmt" is
+            (5 + n) / 6 (Wu et al. 2016, equation 14), "tokens" is n, as Marian and others have it.
         min_length: tokens a translation has at least, its end not counted.
         max_length_factor: tokens a translation has at most (but never fewer than `min_length`), its end not counted,
             for each token of the source, ...
@@ -35,6 +37,7 @@ class SearchConfig:
 
     beam_size: int = 4
     length_penalty: float = 0.6
+    length_normalization: Literal["gnmt", "tokens"] = "gnmt"
     min_length: int = 1
     max_length_factor: float = 2.0
     max_length_offset: int = 10
@@ -50,6 +53,8 @@ class SearchConfig:
             raise UserError(f"max_length_factor: {self.max_length_factor} is not a number from 0 on")
         if self.max_length_offset < 0:
             raise UserError(f"max_length_offset: {self.max_length_offset} is negative")
+        if self.length_normalization not in ("gnmt", "tokens"):
+            raise UserError(f"length_normalization: {self.length_normalization!r} is not gnmt or tokens")
         if self.max_length_factor == 0 and self.max_length_offset < max(1, self.min_length):
             raise UserError("max_length_offset: too small for a translation of min_length")
 
@@ -77,7 +82,7 @@ export.register_namedtuple_serialization(Hypotheses, serialized_name="mt.Hypothe
 class _State(NamedTuple):
     """Between two steps. Live hypotheses have not ended; finished ones are the best of those that have.
 
-    The live tokens are [batch, beam, max_length + 1], bos first.
+    The live tokens are [batch, beam, max_length + 2], `start` first.
     """
 
     step: jax.Array  # int32 []
@@ -87,9 +92,9 @@ class _State(NamedTuple):
     cache: Cache
 
 
-def length_penalty(length: jax.Array, alpha: float) -> jax.Array:
-    """((5 + length) / 6)^alpha, the eos counted in (Wu et al. 2016, equation 14)."""
-    return ((5 + length) / 6) ** alpha
+def length_penalty(length: jax.Array, config: SearchConfig) -> jax.Array:
+    """What a log-probability is divided by, see `SearchConfig`; the length counts the eos."""
+    return ((5 + length) / 6 if config.length_normalization == "gnmt" else length * 1.0) ** config.length_penalty
 
 
 def beam_search(
@@ -100,6 +105,7 @@ def beam_search(
     config: SearchConfig,
     max_length: int,
     n_best: int = 1,
+    start: int = BOS,
 ) -> Hypotheses:
     """The best translations that the beam finds of each sentence, all ended by eos.
 
@@ -116,6 +122,7 @@ def beam_search(
         config: of the search.
         max_length: the most that any of `max_lengths` may be; static.
         n_best: how many hypotheses the search must be sure of; static, at most `beam_size`.
+        start: the token that the decoder begins with; like padding, it is in no translation.
 
     Returns:
         `beam_size` hypotheses a sentence, of which the first `n_best` can no longer be beaten.
@@ -126,7 +133,7 @@ def beam_search(
 
     def can_win(state: _State) -> jax.Array:  # [batch]
         surest = state.finished.scores[:, n_best - 1]
-        bound = state.live_log_probs[:, 0] / length_penalty(limit + 1, config.length_penalty)
+        bound = state.live_log_probs[:, 0] / length_penalty(limit + 1, config)
         # Greedy search has nothing to compare with: its first end is its end.
         return (state.step <= limit) & ((surest <= _NEVER) if beam == 1 else (bound > surest))
 
@@ -137,7 +144,7 @@ def beam_search(
         normalizer = jax.nn.logsumexp(logits, axis=-1)
         totals = logits + (state.live_log_probs - normalizer)[:, :, None]
         token = jnp.arange(vocab)
-        allowed = (token != PAD) & (token != BOS) & ((token != EOS) | (state.step >= min_length)[:, None])
+        allowed = (token != PAD) & (token != start) & ((token != EOS) | (state.step >= min_length)[:, None])
         allowed &= (token == EOS) | (state.step < limit)[:, None]  # [batch, vocab]
         totals = jnp.where(allowed[:, None], totals, _NEVER)
 
@@ -145,7 +152,7 @@ def beam_search(
         parents, chosen = flat // vocab, flat % vocab
         is_end = chosen == EOS
         ends = jnp.where(is_end & (jnp.arange(2 * beam) < beam), best, _NEVER)[:, :beam]
-        finished = _finish(state, ends, parents[:, :beam], config.length_penalty)
+        finished = _finish(state, ends, parents[:, :beam], config)
 
         live_log_probs, places = jax.lax.top_k(jnp.where(is_end, _NEVER, best), beam)  # [batch, beam]
         parents, chosen = (jnp.take_along_axis(x, places, axis=1) for x in (parents, chosen))
@@ -155,9 +162,9 @@ def beam_search(
         )
         return _State(state.step + 1, live_tokens, live_log_probs, finished, model.reorder(cache, parents))
 
-    start = _State(
+    begin = _State(
         step=jnp.zeros((), jnp.int32),
-        live_tokens=jnp.full((batch, beam, max_length + 2), PAD, jnp.int32).at[:, :, 0].set(BOS),
+        live_tokens=jnp.full((batch, beam, max_length + 2), PAD, jnp.int32).at[:, :, 0].set(start),
         # All hypotheses begin alike: only the first may found a family.
         live_log_probs=jnp.full((batch, beam), _NEVER, jnp.float32).at[:, 0].set(0.0),
         finished=Hypotheses(
@@ -168,23 +175,23 @@ def beam_search(
         ),
         cache=model.start(params, source, beam, max_length + 1),
     )
-    return jax.lax.while_loop(lambda state: jnp.any(can_win(state)), body, start).finished
+    return jax.lax.while_loop(lambda state: jnp.any(can_win(state)), body, begin).finished
 
 
 def search_rows(
-    model: Searchable, config: SearchConfig, max_length: int, n_best: int = 1
+    model: Searchable, config: SearchConfig, max_length: int, n_best: int = 1, start: int = BOS
 ) -> Callable[[Params, tuple[jax.Array, jax.Array]], Hypotheses]:
     """`beam_search` as a function of parameters and rows, (source, max_lengths), which devices can share."""
-    return lambda params, rows: beam_search(model, params, *rows, config, max_length, n_best)
+    return lambda params, rows: beam_search(model, params, *rows, config, max_length, n_best, start)
 
 
-def _finish(state: _State, log_probs: jax.Array, parents: jax.Array, alpha: float) -> Hypotheses:
+def _finish(state: _State, log_probs: jax.Array, parents: jax.Array, config: SearchConfig) -> Hypotheses:
     """The best of the hypotheses that had ended and of those that end now, [batch, beam] each."""
     batch, beam = log_probs.shape
     now = Hypotheses(
         tokens=jnp.take_along_axis(state.live_tokens[:, :, 1:-1], parents[:, :, None], axis=1),
         lengths=jnp.broadcast_to(state.step, (batch, beam)),
-        scores=jnp.where(log_probs > _NEVER, log_probs / length_penalty(state.step + 1, alpha), _NEVER),
+        scores=jnp.where(log_probs > _NEVER, log_probs / length_penalty(state.step + 1, config), _NEVER),
         log_probs=log_probs,
     )
     both = jax.tree.map(lambda old, new: jnp.concatenate([old, new], axis=1), state.finished, now)

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from mt import parallel, tracing, trained
-from mt.data.tokenizer import Tokenizer
+from mt.data.tokenizers import Tokenizers
 from mt.decoding.beam_search import Hypotheses, SearchConfig, search_rows
 from mt.decoding.splitting import split_long
 from mt.errors import UserError, nearest
@@ -40,23 +40,23 @@ class Translation(NamedTuple):
 
 
 class Translator:
-    """A model, its tokenizer and its search. The search's programs are compiled when they are first needed."""
+    """A model, its tokenizers and its search. The search's programs are compiled when they are first needed."""
 
-    def __init__(self, model: Any, params: Any, tokenizer: Tokenizer, search: SearchConfig, max_source_length: int):
+    def __init__(self, model: Any, params: Any, tokenizers: Tokenizers, search: SearchConfig, max_source_length: int):
         """Args:
         model: an `interface.Searchable`.
         params: its parameters, on one device; may be replaced while training goes on. They are copied to all devices
             of this host, which share the sentences among them.
-        tokenizer: for both sides.
+        tokenizers: of both sides.
         search: how to search, unless a call says otherwise.
         max_source_length: the longest source in tokens, eos included; longer ones are split.
         """
         self._devices = jax.local_devices()
         self.params = params
-        self.tokenizer = tokenizer
+        self.tokenizers = tokenizers
         self.search = search
         self._max_source_length = max_source_length
-        self._lengths = sorted({min(length, max_source_length) for length in (*_LENGTHS, max_source_length)})
+        self._lengths = source_lengths(max_source_length)
         self._model = model
         self._programs: dict[Any, Any] = {}
 
@@ -76,7 +76,7 @@ class Translator:
     @classmethod
     def of(cls, found: trained.Trained) -> "Translator":
         """The translator of a model that was read from disk."""
-        return cls(found.model, found.params, found.tokenizer, found.search, found.max_source_length)
+        return cls(found.model, found.params, found.tokenizers, found.search, found.max_source_length)
 
     @property
     def params(self) -> Any:
@@ -128,12 +128,11 @@ class Translator:
 
     def _split(self, texts: Sequence[str]) -> list[list[list[int]]]:
         """Each text's parts as ids with eos: none of a blank one, several of one too long."""
-        parts = []
-        for text, whole in zip(texts, self.tokenizer.encode(texts)):
+        parts, encode = [], self.tokenizers.source.encode
+        for text, whole in zip(texts, encode(texts)):
             ids = [whole]
             if len(whole) > self._max_source_length:
-                pieces = split_long(text, self._max_source_length, lambda part: len(self.tokenizer.encode([part])[0]))
-                ids = self.tokenizer.encode(pieces)
+                ids = encode(split_long(text, self._max_source_length, lambda part: len(encode([part])[0])))
             parts.append([each for each in ids if len(each) > 1 and text.strip()])
         return parts
 
@@ -176,10 +175,11 @@ class Translator:
             devices = self._devices[:1] if rows == 1 else self._devices
             of_device = rows // len(devices)
             longest = max_target_length(length - 1, config)
+            start = self.tokenizers.start
             search = tracing.program(
-                search_rows(self._model, config, longest, n),
+                search_rows(self._model, config, longest, n, start),
                 self._model,
-                repr((self._model, config, longest, n)),
+                repr((self._model, config, longest, n, start)),
                 self._params,
                 (jax.ShapeDtypeStruct((of_device, length), np.int32), jax.ShapeDtypeStruct((of_device,), np.int32)),
             )
@@ -191,12 +191,17 @@ class Translator:
         best = (values[:rows, :n].tolist() for values in hypotheses)
         found: list[list[Translation]] = []
         for tokens, *row in zip(*best):
-            texts = self.tokenizer.decode([ids[:length] for ids, length in zip(tokens, row[0])])
+            texts = self.tokenizers.target.decode([ids[:length] for ids, length in zip(tokens, row[0])])
             # A line stays a line, and a column a column, though bytes may spell their ends.
             lines = (re.sub(r"[\t\r\n]+", " ", text) for text in texts)
             ranked = [Translation(*each) for each in zip(lines, *row[1:])]
             found.append([each for rank, each in enumerate(ranked) if not rank or each.score > -1e9])
         return found
+
+
+def source_lengths(longest: int) -> list[int]:
+    """The lengths that programs are compiled for, up to that of the longest source there is."""
+    return sorted({min(length, longest) for length in (*_LENGTHS, longest)})
 
 
 def max_target_length(source_length: int, config: SearchConfig) -> int:

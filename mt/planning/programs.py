@@ -14,6 +14,7 @@ from mt.config import RunConfig
 from mt.decoding.beam_search import search_rows
 from mt.decoding.translator import max_target_length
 from mt.errors import UserError
+from mt.initialization import build_model
 from mt.models.interface import dummy_batch
 
 
@@ -39,7 +40,7 @@ class TooLarge(UserError):
 
 def train_step(config: RunConfig, devices: Sequence[jax.Device], rows: int) -> Program:
     """The update, of so many rows a device, each of them full."""
-    model = config.model.build(config.tokenizer.vocab_size)
+    model = build_model(config)
     training = assemble(config, model, devices)
     state = jax.eval_shape(training.initial_state)
     length = config.data.batching.row_length
@@ -49,7 +50,7 @@ def train_step(config: RunConfig, devices: Sequence[jax.Device], rows: int) -> P
 
 def search(config: RunConfig, devices: Sequence[jax.Device], rows: int, source_length: int) -> Program:
     """The beam search, of so many rows a device, each of `source_length` tokens with eos."""
-    model = config.model.build(config.tokenizer.vocab_size)
+    model = build_model(config)
     params = jax.eval_shape(lambda: model.init(jax.random.key(0), dummy_batch())["params"])
     longest = max_target_length(source_length - 1, config.search)
     program = parallel.map_rows(search_rows(model, config.search, longest), devices)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from mt.data.batching import BatchingConfig, Shape, assemble, fit_buckets, plan_buckets, plan_packing
 from mt.data.tokenized import Side, TokenizedCorpus
+from mt.data.tokenizer import BOS
 
 LENGTHS = st.lists(st.tuples(st.integers(2, 16), st.integers(2, 16)), min_size=1, max_size=60)
 
@@ -19,7 +20,7 @@ def _corpus(lengths):
         starts = np.cumsum(sizes) - sizes
         tokens = np.concatenate([1000 * (number + 1) + np.arange(size) for number, size in enumerate(sizes)])
         sides.append(Side(tokens.astype(np.int32), starts.astype(np.int64), sizes))
-    return TokenizedCorpus(*sides, counts={})
+    return TokenizedCorpus(*sides, counts={}, start=BOS)
 
 
 @given(LENGTHS, st.sampled_from(["packing", "buckets"]), st.integers(0, 3))

@@ -27,29 +27,29 @@ def _same(one, other):
 
 
 @pytest.mark.parametrize("kind", ["packing", "buckets"])
-def test_from_any_position_the_same_batches_follow(corpus_folder, tokenizer, kind):
-    data = TrainingData(_config(corpus_folder, kind), tokenizer, seed=1)
+def test_from_any_position_the_same_batches_follow(corpus_folder, tokenizers, kind):
+    data = TrainingData(_config(corpus_folder, kind), tokenizers, seed=1)
     whole = _take(data, 90)
     assert whole[-1][0].epoch >= 1  # into the second epoch
     for start in (0, 17, 60):
-        resumed = _take(TrainingData(_config(corpus_folder, kind), tokenizer, seed=1), 20, whole[start][0])
+        resumed = _take(TrainingData(_config(corpus_folder, kind), tokenizers, seed=1), 20, whole[start][0])
         for (position, batch), (expected_position, expected) in zip(resumed, whole[start + 1 :]):
             assert position == expected_position
             assert _same(batch, expected)
-    other = _take(TrainingData(_config(corpus_folder, kind), tokenizer, seed=2), 1)
+    other = _take(TrainingData(_config(corpus_folder, kind), tokenizers, seed=2), 1)
     assert not _same(other[0][1], whole[0][1])
 
 
-def test_hosts_share_the_batches_of_one(corpus_folder, tokenizer):
+def test_hosts_share_the_batches_of_one(corpus_folder, tokenizers):
     config = _config(corpus_folder)
-    one = _take(TrainingData(config, tokenizer, seed=1), 5)
-    two = [_take(TrainingData(config, tokenizer, seed=1, shares=2, share=share), 5) for share in range(2)]
+    one = _take(TrainingData(config, tokenizers, seed=1), 5)
+    two = [_take(TrainingData(config, tokenizers, seed=1, shares=2, share=share), 5) for share in range(2)]
     for number in range(5):
         for name, rows in one[number][1].items():
             np.testing.assert_array_equal(np.concatenate([two[0][number][1][name], two[1][number][1][name]]), rows)
 
 
-def test_filters_count_what_they_leave_out(tokenizer, tmp_path):
+def test_filters_count_what_they_leave_out(tokenizers, tmp_path):
     pairs = shipped_pairs("train", 20)
     lines = [*pairs, pairs[3], ("", "vide"), ("word " * 200, "mot " * 200), ("yes", "oui " * 20)]
     (tmp_path / "a.tsv").write_text("".join(f"{source}\t{target}\n" for source, target in lines))
@@ -57,7 +57,7 @@ def test_filters_count_what_they_leave_out(tokenizer, tmp_path):
         str(tmp_path / "a.tsv"),
         "train",
         DataConfig().languages,
-        tokenizer,
+        tokenizers,
         FilterConfig(max_length=100, max_ratio=4.0),
         default_cache(),
     )
@@ -65,22 +65,22 @@ def test_filters_count_what_they_leave_out(tokenizer, tmp_path):
     assert len(found) == 20
     side = found.target
     ids = [side.tokens[start : start + length].tolist() for start, length in zip(side.starts, side.lengths)]
-    assert ids == tokenizer.encode([target for _, target in pairs])
+    assert ids == tokenizers.target.encode([target for _, target in pairs])
 
 
-def test_the_second_start_reads_the_cache(corpus_folder, tokenizer, monkeypatch):
+def test_the_second_start_reads_the_cache(corpus_folder, tokenizers, monkeypatch):
     config = _config(corpus_folder)
-    TrainingData(config, tokenizer, seed=1)
-    monkeypatch.setattr(type(tokenizer), "encode", None)
-    TrainingData(config, tokenizer, seed=1)
+    TrainingData(config, tokenizers, seed=1)
+    monkeypatch.setattr(type(tokenizers.source), "encode", None)
+    TrainingData(config, tokenizers, seed=1)
     with pytest.raises(TypeError):
-        TrainingData(_config(corpus_folder, filter=FilterConfig(max_ratio=3.5)), tokenizer, seed=1)
+        TrainingData(_config(corpus_folder, filter=FilterConfig(max_ratio=3.5)), tokenizers, seed=1)
 
 
-def test_an_empty_corpus_is_named(tokenizer, tmp_path):
+def test_an_empty_corpus_is_named(tokenizers, tmp_path):
     (tmp_path / "a.tsv").write_text("")
     with pytest.raises(UserError, match=r"a\.tsv.* has no train pair to use"):
-        TrainingData(DataConfig(train=(str(tmp_path / "a.tsv"),)), tokenizer, seed=1)
+        TrainingData(DataConfig(train=(str(tmp_path / "a.tsv"),)), tokenizers, seed=1)
 
 
 def test_a_file_has_no_dev_part():
@@ -89,8 +89,8 @@ def test_a_file_has_no_dev_part():
     assert DataConfig(train=("wmt14_translate/fr-en[train[:1%]]",)).corpus("dev") == "wmt14_translate/fr-en"
 
 
-def test_batches_of_the_shipped_corpus_are_full(tokenizer):
+def test_batches_of_the_shipped_corpus_are_full(tokenizers):
     """At least 90% of target positions are tokens, both ways."""
     for kind in ("packing", "buckets"):
         batching = BatchingConfig(kind, batch_tokens=4096, row_length=128, row_multiple=1)
-        assert TrainingData(DataConfig(batching=batching), tokenizer, seed=0).fill() > 0.9, kind
+        assert TrainingData(DataConfig(batching=batching), tokenizers, seed=0).fill() > 0.9, kind

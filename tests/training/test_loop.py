@@ -60,10 +60,10 @@ def saved_arrays(run, step, name):
     return {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(found)}
 
 
-def test_nothing_is_compiled_after_every_shape_was_seen(corpus_folder, tokenizer):
+def test_nothing_is_compiled_after_every_shape_was_seen(corpus_folder, tokenizers):
     batching = BatchingConfig("buckets", batch_tokens=512, row_length=64, num_buckets=3, row_multiple=4)
-    data = TrainingData(DataConfig(train=(str(corpus_folder),), batching=batching), tokenizer, seed=1)
-    model = tiny_config(num_layers=1).build(len(tokenizer))
+    data = TrainingData(DataConfig(train=(str(corpus_folder),), batching=batching), tokenizers, seed=1)
+    model = tiny_config(num_layers=1).build(len(tokenizers.target))
     optimizer = build(OptimizerConfig(), 100)
     state = parallel.replicate(initial_state(random_params(model), optimizer))
     step = parallel.data_parallel(make_train_step(TranslationObjective(model), optimizer, 0), donate_state=True)

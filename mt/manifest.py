@@ -1,0 +1,56 @@
+"""A folder that says of itself what it holds, so that nothing missing, altered or newer is read as if it were whole."""
+
+import hashlib
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from mt.errors import UserError
+from mt.files import write_json
+from mt.version import __version__
+
+MANIFEST = "MANIFEST.json"
+_FORMAT = 1
+
+
+def write(folder: pathlib.Path, about: Mapping[str, Any]) -> None:
+    """Describes a folder's files, all of which must be there already, and adds what else is to be known of it."""
+    files = {
+        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
+    write_json(folder / MANIFEST, {"format_version": _FORMAT, "mt_version": __version__, **about, "files": files})
+
+
+def verify(folder: pathlib.Path) -> dict[str, Any]:
+    """What a folder's manifest says, once all of its files have been found to be as it says.
+
+    Raises:
+        UserError: a file is missing or altered, or the manifest is damaged or of a newer format.
+    """
+    path = folder / MANIFEST
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        version, files = found["format_version"], found["files"]
+        expected = {name: (entry["bytes"], entry["sha256"]) for name, entry in files.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(f"{path}: not a manifest, or damaged; export the model again, or copy it once more") from None
+    if version != _FORMAT:
+        raise UserError(
+            f"{path}: of format {version!r}, written by mt {found.get('mt_version')}; this is mt {__version__}, which "
+            f"reads format {_FORMAT}: install the newer mt"
+        )
+    for name, (size, sha256) in expected.items():
+        file = folder / name
+        if not file.is_file():
+            raise UserError(f"{file}: missing; copy the folder once more, whole")
+        if file.stat().st_size != size or _sha256(file) != sha256:
+            raise UserError(f"{file}: not as it was exported; copy the folder once more")
+    return found
+
+
+def _sha256(path: pathlib.Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
