@@ -1,0 +1,113 @@
+"""`mt export`: a trained model for inference elsewhere."""
+
+import dataclasses
+import pathlib
+import sys
+from typing import Literal
+
+import tyro
+
+from mt import trained
+from mt.commands.translate import SearchOptions
+from mt.errors import UserError
+from mt.exporting.model_card import evaluations, model_card
+from mt.files import atomic_folder, write_atomically
+
+_DTYPES = {
+    "bundle": ("float32", "bfloat16", "int8"),
+    "stablehlo": ("float32",),
+    "marian": ("float32",),
+    "ctranslate2": ("float32", "float16", "bfloat16", "int8"),
+}
+_USES = {
+    "bundle": """```python
+from mt import Translator
+translator = Translator.load("{out}")
+print(translator.translate(["{example}"]))
+```""",
+    "stablehlo": """```
+pip install jax sentencepiece
+echo '{example}' | python {out}/translate.py
+```""",
+    "marian": """```python
+from transformers import MarianMTModel, MarianTokenizer
+tokenizer, model = MarianTokenizer.from_pretrained("{out}"), MarianMTModel.from_pretrained("{out}")
+print(tokenizer.batch_decode(model.generate(**tokenizer(["{example}"], return_tensors="pt")), skip_special_tokens=True))
+```""",
+    "ctranslate2": """```python
+import ctranslate2, sentencepiece
+source, target = (sentencepiece.SentencePieceProcessor(f"{out}/{{side}}.spm") for side in ("source", "target"))
+best = ctranslate2.Translator("{out}").translate_batch([source.encode("{example}", out_type=str)])[0].hypotheses[0]
+print(target.decode(best))
+```""",
+}
+_EXAMPLE = "Hello, how are you?"
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """Writes a trained model into a new folder, for translating with `mt` or without.
+
+    Attributes:
+        run: the --workdir of a training, or a bundle.
+        out: folder to make.
+        format: "bundle" is all that mt translate takes, verified when it is loaded; "stablehlo" the beam search as
+            programs for CPU, CUDA and TPU, run by JAX alone; "marian" a Hugging Face MarianMT folder; "ctranslate2" a
+            CTranslate2 folder.
+        dtype: of the parameters. A bundle takes float32, bfloat16 or int8; CTranslate2 float16 too; the others float32.
+        checkpoint: "best" by dev BLEU, "last", or a step.
+        license: of the model, for its card.
+        n_best: translations a sentence that are to be had ("stablehlo").
+        search: how to search ("stablehlo"); left out, the run's config says.
+    """
+
+    run: tyro.conf.Positional[pathlib.Path]
+    out: tyro.conf.Positional[pathlib.Path]
+    format: Literal["bundle", "stablehlo", "marian", "ctranslate2"] = "bundle"
+    dtype: Literal["float32", "float16", "bfloat16", "int8"] = "float32"
+    checkpoint: str = "best"
+    license: str = "unknown"
+    n_best: int = 1
+    search: tyro.conf.OmitArgPrefixes[SearchOptions] = SearchOptions()
+
+
+def main(arguments: Arguments) -> None:
+    """Runs the verb."""
+    if arguments.dtype not in _DTYPES[arguments.format]:
+        allowed = " or ".join(_DTYPES[arguments.format])
+        raise UserError(f"--dtype {arguments.dtype}: --format {arguments.format} takes {allowed}")
+    given = arguments.search.given()
+    if arguments.format != "stablehlo" and (given or arguments.n_best != 1):
+        named = next(iter(given), "n_best").replace("_", "-")
+        raise UserError(f"--{named}: is part of a stablehlo export alone; with others, whoever runs them says it")
+    out = arguments.out.resolve()
+    if out.exists():
+        raise UserError(f"{arguments.out}: is there already; name a new folder")
+    found = trained.load(arguments.run, arguments.checkpoint)
+    search = dataclasses.replace(found.search, **given)
+    if not 1 <= arguments.n_best <= search.beam_size:
+        raise UserError(f"--n-best {arguments.n_best}: is not between 1 and the beam size, which is {search.beam_size}")
+    described = trained.read_config(arguments.run)
+    use = _USES[arguments.format].format(out=out.name, example=_EXAMPLE)
+    card = model_card(found, described, evaluations(arguments.run, found.name), arguments.license, use)
+    with atomic_folder(out) as folder:
+        write_atomically(folder / "README.md", card.encode())
+        # Each imports only what it needs.
+        if arguments.format == "bundle":
+            from mt.exporting import bundle
+
+            bundle.write(found, described, arguments.dtype, folder)
+        elif arguments.format == "stablehlo":
+            from mt.exporting import stablehlo
+
+            stablehlo.write(found, search, arguments.n_best, folder)
+        elif arguments.format == "marian":
+            from mt.exporting import marian
+
+            marian.write(found, folder)
+        else:
+            from mt.exporting import ctranslate2
+
+            ctranslate2.write(found, arguments.dtype, folder)
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    print(f"{found.name} as {arguments.format} in {arguments.out}: {size / 1e6:.1f} MB", file=sys.stderr)

@@ -1,0 +1,66 @@
+"""README.md of an exported model: what it is, what it was trained on, how good it is, and how to use it."""
+
+import json
+import pathlib
+from typing import Any
+
+import jax
+
+from mt.trained import Trained
+from mt.version import __version__
+
+
+def model_card(
+    found: Trained, described: dict[str, Any], evaluations: list[dict[str, Any]], licence: str, use: str
+) -> str:
+    """The card, in Markdown, headed by the fields that model hubs read.
+
+    Args:
+        found: the model.
+        described: its run's config.json.
+        evaluations: what `mt evaluate` has written of it.
+        licence: of the model.
+        use: the lines that use it, in its format.
+    """
+    source, target = found.languages.source, found.languages.target
+    model, data = described["run"]["model"], described["run"]["data"]
+    size = sum(leaf.size for leaf in jax.tree.leaves(found.params))
+    depths = f"{model['num_layers']} + {model['decoder_layers'] or model['num_layers']}"
+    corpora = ", ".join(data["train"]) or "not known: the model was imported"
+    scores = [
+        f"| {each['name']} | {each['sentences']:,} | {metric['score']:.2f} | {metric['signature']} |"
+        for each in evaluations
+        for metric in each["metrics"].values()
+    ]
+    table = "\n".join(["| test set | sentences | score | metric |", "|---|---|---|---|", *scores])
+    return f"""---
+language: [{source}, {target}]
+license: {licence}
+pipeline_tag: translation
+tags: [translation, mt]
+---
+
+# {source} to {target}
+
+A Transformer of {size:,} parameters ({depths} layers, {model["model_dim"]} wide) over {len(found.tokenizers.target):,}
+pieces, from `{found.name}`, exported by mt {__version__}.
+
+- Languages: {source} → {target}
+- Training data: {corpora}
+- Licence: {licence}
+
+## Use
+
+{use}
+
+## Quality
+
+{table if scores else "Not evaluated yet: `mt evaluate` does."}
+"""
+
+
+def evaluations(run: pathlib.Path, name: str) -> list[dict[str, Any]]:
+    """What `mt evaluate` has written in a run of the model of that name, oldest first."""
+    paths = sorted(run.glob("evaluation-*.json"), key=lambda path: path.stat().st_mtime)
+    found = [json.loads(path.read_text("utf-8")) for path in paths]
+    return [each for each in found if each.get("model") == name]

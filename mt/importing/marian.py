@@ -1,0 +1,182 @@
+"""A Hugging Face MarianMT folder, such as OPUS-MT's, as a model of ours."""
+
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+import sentencepiece
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from mt.data.marian_tokenizer import PADDING
+from mt.data.tokenizer import BOS, PAD, Tokenizer
+from mt.data.tokenizers import NAMES, SHARED, SOURCE, TARGET, TARGET_VOCABULARY, VOCABULARY, Tokenizers
+from mt.decoding.beam_search import SearchConfig
+from mt.errors import UserError
+from mt.exporting import marian_config, marian_tensors, vocabularies
+from mt.layers.positions import sinusoidal_positions
+from mt.models.transformer import TransformerConfig
+
+_WEIGHTS = "model.safetensors"
+_CONVERT = (
+    "import torch; from safetensors.torch import save_file; w = torch.load('pytorch_model.bin', weights_only=True); "
+    "save_file({k: v.clone().contiguous() for k, v in w.items()}, 'model.safetensors')"
+)
+_POSITIONS = tuple(f"model.{side}.embed_positions.weight" for side in ("encoder", "decoder"))
+# Marian's own rule for the longest translation: `--max-length-factor 3`.
+_MAX_LENGTH_FACTOR = 3.0
+
+
+class Imported(NamedTuple):
+    """A model that was read.
+
+    Attributes:
+        config: of the model.
+        params: float32, on the host.
+        tokenizers: as they came.
+        search: as their generation's defaults say.
+        languages: from what into what, as far as the folder says; "" where it does not.
+        max_source_length: the longest source that its positions allow.
+        left_out: what the folder asks for that is not ours to do, a sentence each.
+    """
+
+    config: TransformerConfig
+    params: Any
+    tokenizers: Tokenizers
+    search: SearchConfig
+    languages: tuple[str, str]
+    max_source_length: int
+    left_out: list[str]
+
+
+def read(folder: pathlib.Path) -> Imported:
+    """Reads a folder.
+
+    Raises:
+        UserError: a file is missing or damaged, or the model is of a form that ours cannot be.
+    """
+    where = folder / "config.json"
+    if not where.is_file():
+        raise UserError(f"{where}: no such file; name the folder of a Hugging Face MarianMT model")
+    theirs = _json(where)
+    generation = theirs | (_json(folder / "generation_config.json", {}))
+    config = marian_config.to_ours(theirs, str(where))
+    tokenizers = _tokenizers(folder, theirs, str(where))
+    vocabulary = vocabularies.of(tokenizers)
+    for field, pieces in (("vocab_size", vocabulary.source), ("decoder_vocab_size", vocabulary.target)):
+        size = theirs.get(field) or theirs["vocab_size"]
+        if size != len(pieces):
+            raise UserError(
+                f"{where}: {field} is {size}, but the vocabulary has {len(pieces)} pieces; put back its files"
+            )
+    weights = _weights(folder)
+    params = _params(config, weights, vocabulary.orders, folder / _WEIGHTS)
+    described = _json(folder / "tokenizer_config.json", {})
+    return Imported(
+        config,
+        params,
+        tokenizers,
+        SearchConfig(
+            beam_size=generation.get("num_beams") or 1,
+            length_penalty=float(_or(generation.get("length_penalty"), 1.0)),
+            length_normalization="tokens",
+            max_length_factor=_MAX_LENGTH_FACTOR,
+        ),
+        (described.get("source_lang") or "", described.get("target_lang") or ""),
+        theirs.get("max_position_embeddings", 512),
+        _left_out(generation, vocabulary),
+    )
+
+
+def _or(value: Any, default: Any) -> Any:
+    return default if value is None else value
+
+
+def _json(path: pathlib.Path, default: dict[str, Any] | None = None) -> dict[str, Any]:
+    if default is not None and not path.is_file():
+        return default
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise UserError(f"{path}: not JSON, or damaged; put back the file")
+    return found
+
+
+def _tokenizers(folder: pathlib.Path, theirs: Mapping[str, Any], where: str) -> Tokenizers:
+    files = {name: (folder / name).read_bytes() for name in NAMES if name != SHARED and (folder / name).is_file()}
+    tokenizers = Tokenizers.of_files(files, folder)
+    if (shared := _shared(files)) is not None:
+        tokenizers = Tokenizers.shared(shared)
+    special = vocabularies.of(tokenizers).special
+    for field, name in (("pad_token_id", "pad"), ("decoder_start_token_id", "start"), ("eos_token_id", "eos")):
+        if theirs.get(field) != special[name]:
+            raise UserError(f"{where}: {field} is {theirs.get(field)}, but the vocabulary's is {special[name]}")
+    return tokenizers
+
+
+def _shared(files: Mapping[str, bytes]) -> Tokenizer | None:
+    """The one tokenizer of both sides, if that is what these files are: a model that was ours goes back to what it was.
+
+    Marian's own vocabularies have other ids than their SentencePiece models.
+    """
+    if files[SOURCE] != files[TARGET] or TARGET_VOCABULARY in files:
+        return None
+    processor = sentencepiece.SentencePieceProcessor(model_proto=files[SOURCE])
+    if (processor.pad_id(), processor.bos_id()) != (PAD, BOS):
+        return None
+    tokenizer = Tokenizer(files[SOURCE])
+    pieces = tokenizer.pieces(range(len(tokenizer)))
+    return tokenizer if json.loads(files[VOCABULARY]) == {each: number for number, each in enumerate(pieces)} else None
+
+
+def _weights(folder: pathlib.Path) -> dict[str, np.ndarray]:
+    path = folder / _WEIGHTS
+    if not path.is_file():
+        if (folder / "pytorch_model.bin").is_file():
+            raise UserError(
+                f"{folder}: has pytorch_model.bin but no {_WEIGHTS}, and a pickle can run code; convert it where "
+                f'PyTorch is installed, in that folder: python -c "{_CONVERT}"'
+            )
+        raise UserError(f"{path}: no such file; put back the model's weights")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{path}: not readable ({error}); put back the file") from None
+
+
+def _params(
+    config: TransformerConfig, weights: dict[str, np.ndarray], orders: Mapping[str, np.ndarray], path: pathlib.Path
+) -> Any:
+    if config.tie_embeddings == "target":  # of one vocabulary or two, the output is tied to the decoder's
+        weights.pop("lm_head.weight", None)
+    for name in _POSITIONS:
+        if (found := weights.pop(name, None)) is not None:
+            expected = np.asarray(sinusoidal_positions(jnp.arange(len(found)), config.model_dim))
+            if not np.allclose(found, expected, atol=1e-4):
+                raise UserError(f"{path}: {name} are not the sines and cosines that MarianMT computes")
+    try:
+        params = marian_tensors.to_ours(config, weights, orders)
+    except KeyError as error:
+        raise UserError(f"{path}: has no tensor {error}; put back the file that belongs to config.json") from None
+    except (ValueError, IndexError) as error:
+        raise UserError(f"{path}: a tensor is of another shape than config.json says ({error})") from None
+    tied = {"model.shared.weight", "model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight"}
+    known = {tensor.name for tensor in marian_tensors.tensors(config)} | tied | {"lm_head.weight"}
+    if unknown := sorted(weights.keys() - known):
+        raise UserError(f"{path}: {unknown[0]} is not a tensor of MarianMT's; only its models can be imported")
+    return params
+
+
+def _left_out(generation: Mapping[str, Any], vocabulary: vocabularies.Vocabularies) -> list[str]:
+    never = {vocabulary.special["pad"], vocabulary.special["start"]}
+    words = [words for words in generation.get("bad_words_ids") or [] if len(words) != 1 or words[0] not in never]
+    said = [f"bad_words_ids {words} are left out: only {PADDING} is kept from translations"] if words else []
+    for name in ("no_repeat_ngram_size", "repetition_penalty"):
+        if generation.get(name) not in (None, 0, 1, 1.0):
+            said.append(f"{name} {generation[name]} is left out")
+    return said

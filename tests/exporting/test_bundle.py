@@ -1,0 +1,122 @@
+"""Bundles: what is read is what was written, or refused with a sentence."""
+
+import json
+import pathlib
+import shutil
+
+import jax
+import numpy as np
+import pytest
+
+from mt import Translator, cli, trained
+from mt.quantization import dequantize, quantize
+
+SENTENCES = ["Hello, how are you?", "", "I am here."]
+
+
+def export(run: pathlib.Path, out: pathlib.Path, *options: str) -> pathlib.Path:
+    assert cli.main(["export", str(run), str(out), *options]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def bundle(run, tmp_path_factory):
+    return export(run, tmp_path_factory.mktemp("bundles") / "bundle", "--license", "cc-by-4.0")
+
+
+def test_a_bundle_translates_as_its_run_does(run, bundle):
+    expected = Translator.load(run).n_best(SENTENCES, 3)
+    assert Translator.load(bundle).n_best(SENTENCES, 3) == expected
+    for one, other in zip(jax.tree.leaves(trained.load(run).params), jax.tree.leaves(trained.load(bundle).params)):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_bundle_of_a_bundle_is_the_same(bundle, tmp_path):
+    again = json.loads((export(bundle, tmp_path / "again") / "MANIFEST.json").read_text())
+    first = json.loads((bundle / "MANIFEST.json").read_text())
+    for name in ("config.json", "tokenizer.model"):
+        assert again["files"][name] == first["files"][name]
+
+
+@pytest.mark.parametrize(("dtype", "error"), [("bfloat16", 2**-7), ("int8", 1 / 127)])
+def test_smaller_parameters_are_near(run, tmp_path, dtype, error):
+    small = export(run, tmp_path / dtype, "--dtype", dtype)
+    for one, other in zip(jax.tree.leaves(trained.load(run).params), jax.tree.leaves(trained.load(small).params)):
+        assert other.dtype == np.float32
+        np.testing.assert_allclose(one, other, atol=error * np.abs(one).max() / 2 * 1.001)
+
+
+def test_each_channel_has_its_own_scale():
+    params = {"kernel": np.array([[1.0, 100.0], [-0.5, 50.0]], np.float32), "bias": np.array([0.1], np.float32)}
+    found = dequantize(jax.device_get(quantize(params)))
+    np.testing.assert_allclose(found["kernel"][:, 0], [1.0, -0.5], atol=0.5 / 127)
+    np.testing.assert_array_equal(found["bias"], params["bias"])
+    table = {"table": params["kernel"]}
+    np.testing.assert_allclose(dequantize(jax.device_get(quantize(table)))["table"][1], [-0.5, 50], atol=25.1 / 127)
+
+
+def test_a_matrix_of_zeros_stays_one():
+    found = dequantize(jax.device_get(quantize({"kernel": np.zeros((2, 2), np.float32)})))
+    np.testing.assert_array_equal(found["kernel"], 0)
+
+
+def test_the_card_says_what_the_model_is(bundle):
+    card = (bundle / "README.md").read_text()
+    for said in ("language: [en, fr]", "license: cc-by-4.0", "tatoeba_en_fr", 'Translator.load("bundle")'):
+        assert said in card
+
+
+def _refused(folder: pathlib.Path, capsys) -> str:
+    assert cli.main(["translate", str(folder)]) == 2
+    return capsys.readouterr().err
+
+
+def test_damage_is_refused_with_a_sentence_that_names_it(bundle, tmp_path, capsys):
+    for number, name in enumerate(json.loads((bundle / "MANIFEST.json").read_text())["files"]):
+        missing, altered = tmp_path / f"missing{number}", tmp_path / f"altered{number}"
+        for copy in (missing, altered):
+            shutil.copytree(bundle, copy)
+        (missing / name).unlink()
+        assert f"{missing / name}: missing" in _refused(missing, capsys)
+        content = bytearray((altered / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (altered / name).write_bytes(content)
+        assert f"{altered / name}: not as it was exported" in _refused(altered, capsys)
+
+
+def test_a_manifest_must_be_there_whole_and_of_a_known_format(bundle, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(bundle, copy)
+    manifest = json.loads((copy / "MANIFEST.json").read_text())
+    (copy / "MANIFEST.json").write_text(json.dumps(manifest | {"format_version": 2, "mt_version": "9.0"}))
+    assert "written by mt 9.0" in _refused(copy, capsys)
+    (copy / "MANIFEST.json").write_text("{}")
+    assert "MANIFEST.json: not a manifest" in _refused(copy, capsys)
+    (copy / "MANIFEST.json").unlink()
+    assert "MANIFEST.json: not a manifest" in _refused(copy, capsys)
+
+
+def test_a_bundle_has_one_checkpoint(bundle, capsys):
+    assert cli.main(["translate", str(bundle), "--checkpoint", "last"]) == 2
+    assert "is a bundle" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--dtype", "float16"), "--format bundle takes float32 or bfloat16 or int8"),
+        (("--format", "marian", "--dtype", "int8"), "--format marian takes float32"),
+        (("--beam-size", "2"), "--beam-size: is part of a stablehlo export alone"),
+        (("--n-best", "2"), "--n-best: is part of a stablehlo export alone"),
+        (("--format", "stablehlo", "--n-best", "9"), "--n-best 9: is not between 1 and the beam size"),
+    ],
+)
+def test_what_a_format_cannot_do_is_said(run, tmp_path, capsys, options, said):
+    assert cli.main(["export", str(run), str(tmp_path / "out"), *options]) == 2
+    assert said in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_written_over(run, bundle, capsys):
+    assert cli.main(["export", str(run), str(bundle)]) == 2
+    assert "is there already" in capsys.readouterr().err

@@ -1,0 +1,51 @@
+"""Hugging Face's MarianMT computes of an export what our model computes."""
+
+import jax
+import numpy as np
+import pytest
+
+from mt import cli, trained
+from tests.exporting.conftest import make_run, marian_form
+from tests.exporting.reference import SENTENCES, check_same, hugging_face
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory, trained_run):
+    out = tmp_path_factory.mktemp("marian") / "out"
+    assert cli.main(["export", str(trained_run), str(out), "--format", "marian"]) == 0
+    return trained_run, out
+
+
+def test_it_translates_as_we_do(exported):
+    run, out = exported
+    check_same(run, *hugging_face(out, SENTENCES))
+
+
+def test_its_tokenizer_is_ours(exported):
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    run, out = exported
+    tokenizer = transformers.MarianTokenizer.from_pretrained(str(out))
+    ours = trained.load(run).tokenizers
+    lines = [*SENTENCES[:20], "Ünïcödé 漢字 🙂", "  spaces   between "]
+    assert tokenizer(lines)["input_ids"] == ours.source.encode(lines)
+    targets = [f"{line} Voilà !" for line in lines]
+    encoded = ours.target.encode(targets)
+    assert tokenizer(text_target=targets)["input_ids"] == encoded
+    assert tokenizer.batch_decode(encoded, skip_special_tokens=True) == ours.target.decode(encoded)
+
+
+def test_an_export_comes_back_as_it_went(exported, tmp_path):
+    run, out = exported
+    assert cli.main(["import", str(out), str(tmp_path / "back")]) == 0
+    one, other = trained.load(run), trained.load(tmp_path / "back")
+    assert one.model == other.model
+    assert one.tokenizers.files == other.tokenizers.files and one.tokenizers.start == other.tokenizers.start
+    jax.tree.map(np.testing.assert_array_equal, one.params, other.params)
+
+
+def test_another_form_is_refused_with_its_reasons(tmp_path, tokenizers, capsys):
+    run = make_run(tmp_path / "run", tokenizers, marian_form(norm="pre", activation="swiglu"))
+    assert cli.main(["export", str(run), str(tmp_path / "out"), "--format", "marian"]) == 2
+    said = capsys.readouterr().err
+    assert "model.norm is 'pre'" in said and "model.activation is 'swiglu'" in said
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,43 @@
+"""The search as StableHLO, run by its script without `mt` and without Flax."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mt import Translator, cli
+from tests.conftest import shipped_pairs
+
+LINES = [source for source, _ in shipped_pairs("dev", 40)] + ["", "   "]
+
+
+def test_its_script_finds_what_mt_translate_finds(run, tmp_path):
+    out = tmp_path / "export"
+    assert cli.main(["export", str(run), str(out), "--format", "stablehlo", "--n-best", "2"]) == 0
+    assert json.loads((out / "config.json").read_text())["platforms"] == ["cpu", "cuda", "tpu"]
+
+    program = (
+        "import runpy, sys\n"
+        "for name in ('mt', 'flax', 'orbax'): sys.modules[name] = None\n"  # importing them fails
+        f"runpy.run_path({str(out / 'translate.py')!r}, run_name='__main__')"
+    )
+    text = "".join(f"{line}\n" for line in LINES)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([sys.executable, "-c", program], input=text, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    found = [line.split("\t") for line in done.stdout.split("\n")[:-1]]
+    expected = [(number, each) for number, best in enumerate(Translator.load(run).n_best(LINES, 2), 1) for each in best]
+    assert [(int(number), text) for number, _, _, text in found] == [(number, each.text) for number, each in expected]
+    for (_, score, log_prob, _), (_, each) in zip(found, expected):
+        assert (float(score), float(log_prob)) == pytest.approx((each.score, each.log_prob), abs=1e-4)
+
+
+def test_a_line_too_long_is_refused(run, tmp_path):
+    out = tmp_path / "export"
+    assert cli.main(["export", str(run), str(out), "--format", "stablehlo", "--beam-size", "1"]) == 0
+    done = subprocess.run(
+        [sys.executable, out / "translate.py"], input="word " * 100 + "\n", capture_output=True, text=True
+    )
+    assert done.returncode == 1 and "is too long" in done.stderr and "Traceback" not in done.stderr
