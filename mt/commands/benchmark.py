@@ -99,6 +99,8 @@ def main(arguments: Arguments) -> None:
     for field in ("repeats", "steps"):
         if getattr(arguments, field) < 1:
             raise UserError(f"--{field} {getattr(arguments, field)}: is not positive")
+    if arguments.text and not arguments.text.is_file():
+        raise UserError(f"--text {arguments.text}: no such file; check the path")
     if arguments.what == "decode":
         parallel.use_cores_as_devices()
     parallel.use_compilation_cache(default_cache() / "xla")

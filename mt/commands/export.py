@@ -22,6 +22,7 @@ _DTYPES = {
 _USES = {
     "bundle": """```python
 from mt import Translator
+
 translator = Translator.load("{out}")
 print(translator.translate(["{example}"]))
 ```""",
@@ -31,11 +32,14 @@ echo '{example}' | python {out}/translate.py
 ```""",
     "marian": """```python
 from transformers import MarianMTModel, MarianTokenizer
+
 tokenizer, model = MarianTokenizer.from_pretrained("{out}"), MarianMTModel.from_pretrained("{out}")
 print(tokenizer.batch_decode(model.generate(**tokenizer(["{example}"], return_tensors="pt")), skip_special_tokens=True))
 ```""",
     "ctranslate2": """```python
-import ctranslate2, sentencepiece
+import ctranslate2
+import sentencepiece
+
 source, target = (sentencepiece.SentencePieceProcessor(f"{out}/{{side}}.spm") for side in ("source", "target"))
 best = ctranslate2.Translator("{out}").translate_batch([source.encode("{example}", out_type=str)])[0].hypotheses[0]
 print(target.decode(best))
@@ -87,6 +91,8 @@ def main(arguments: Arguments) -> None:
     search = dataclasses.replace(found.search, **given)
     if not 1 <= arguments.n_best <= search.beam_size:
         raise UserError(f"--n-best {arguments.n_best}: is not between 1 and the beam size, which is {search.beam_size}")
+    # Where the run lay is nobody's business elsewhere.
+    found = found._replace(name=found.name.replace(str(arguments.run), arguments.run.resolve().name))
     described = trained.read_config(arguments.run)
     use = _USES[arguments.format].format(out=out.name, example=_EXAMPLE)
     card = model_card(found, described, evaluations(arguments.run, found.name), arguments.license, use)

@@ -60,7 +60,12 @@ pieces, from `{found.name}`, exported by mt {__version__}.
 
 
 def evaluations(run: pathlib.Path, name: str) -> list[dict[str, Any]]:
-    """What `mt evaluate` has written in a run of the model of that name, oldest first."""
+    """What `mt evaluate` has written in a run of the model at that step, oldest first."""
     paths = sorted(run.glob("evaluation-*.json"), key=lambda path: path.stat().st_mtime)
     found = [json.loads(path.read_text("utf-8")) for path in paths]
-    return [each for each in found if each.get("model") == name]
+    return [each for each in found if _step(each.get("model", "")) == _step(name)]
+
+
+def _step(name: str) -> str:
+    """Of a model's name, what does not depend on where its run lay."""
+    return name.rpartition(" at step ")[2] if " at step " in name else ""
