@@ -12,7 +12,7 @@ VERBS = {
     "train": "train a translator from a config, or go on with an interrupted training",
     "evaluate": "BLEU, chrF and TER of a run on a test set",
     "translate": "translate lines of text with a run",
-    "export": "write a model for inference: a bundle, StableHLO, Hugging Face MarianMT, CTranslate2",
+    "export": "write a model for inference: a bundle, StableHLO, SavedModel, MarianMT, CTranslate2",
     "import": "make a run of a Hugging Face MarianMT model, such as OPUS-MT's",
     "plan": "what training and translating would take on TPUs, without a TPU",
     "benchmark": "how fast training, translating, reading data and starting are here",

@@ -16,6 +16,7 @@ from mt.files import atomic_folder, write_atomically
 _DTYPES = {
     "bundle": ("float32", "bfloat16", "int8"),
     "stablehlo": ("float32",),
+    "saved_model": ("float32",),
     "marian": ("float32",),
     "ctranslate2": ("float32", "float16", "bfloat16", "int8"),
 }
@@ -30,6 +31,14 @@ print(translator.translate(["{example}"]))
 pip install jax sentencepiece
 echo '{example}' | python {out}/translate.py
 ```""",
+    "saved_model": """```python
+import tensorflow as tf
+
+search = tf.saved_model.load("{out}/1").signatures["serving_default"]
+print(search(source=tf.constant([[7, 8, 9, 2]]))["tokens"])  # ids as pieces.json has them, ended by 2
+```
+
+or `tensorflow_model_server --model_name=mt --model_base_path=$PWD/{out}`""",
     "marian": """```python
 from transformers import MarianMTModel, MarianTokenizer
 
@@ -46,6 +55,7 @@ print(target.decode(best))
 ```""",
 }
 _EXAMPLE = "Hello, how are you?"
+_SEARCHING = ("stablehlo", "saved_model")  # the search is part of them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,18 +66,18 @@ class Arguments:
         run: the --workdir of a training, or a bundle.
         out: folder to make.
         format: "bundle" is all that mt translate takes, verified when it is loaded; "stablehlo" the beam search as
-            programs for CPU, CUDA and TPU, run by JAX alone; "marian" a Hugging Face MarianMT folder; "ctranslate2" a
-            CTranslate2 folder.
+            programs for CPU, CUDA and TPU, run by JAX alone; "saved_model" the same for TensorFlow Serving; "marian" a
+            Hugging Face MarianMT folder; "ctranslate2" a CTranslate2 folder.
         dtype: of the parameters. A bundle takes float32, bfloat16 or int8; CTranslate2 float16 too; the others float32.
         checkpoint: "best" by dev BLEU, "last", or a step.
         license: of the model, for its card.
-        n_best: translations a sentence that are to be had ("stablehlo").
-        search: how to search ("stablehlo"); left out, the run's config says.
+        n_best: translations a sentence that are to be had ("stablehlo" and "saved_model").
+        search: how to search ("stablehlo" and "saved_model"); left out, the run's config says.
     """
 
     run: tyro.conf.Positional[pathlib.Path]
     out: tyro.conf.Positional[pathlib.Path]
-    format: Literal["bundle", "stablehlo", "marian", "ctranslate2"] = "bundle"
+    format: Literal["bundle", "stablehlo", "saved_model", "marian", "ctranslate2"] = "bundle"
     dtype: Literal["float32", "float16", "bfloat16", "int8"] = "float32"
     checkpoint: str = "best"
     license: str = "unknown"
@@ -81,9 +91,11 @@ def main(arguments: Arguments) -> None:
         allowed = " or ".join(_DTYPES[arguments.format])
         raise UserError(f"--dtype {arguments.dtype}: --format {arguments.format} takes {allowed}")
     given = arguments.search.given()
-    if arguments.format != "stablehlo" and (given or arguments.n_best != 1):
+    if arguments.format not in _SEARCHING and (given or arguments.n_best != 1):
         named = next(iter(given), "n_best").replace("_", "-")
-        raise UserError(f"--{named}: is part of a stablehlo export alone; with others, whoever runs them says it")
+        raise UserError(
+            f"--{named}: goes with --format {' or '.join(_SEARCHING)}; of others, whoever runs them says it"
+        )
     out = arguments.out.resolve()
     if out.exists():
         raise UserError(f"{arguments.out}: is there already; name a new folder")
@@ -107,6 +119,10 @@ def main(arguments: Arguments) -> None:
             from mt.exporting import stablehlo
 
             stablehlo.write(found, search, arguments.n_best, folder)
+        elif arguments.format == "saved_model":
+            from mt.exporting import saved_model
+
+            saved_model.write(found, search, arguments.n_best, folder)
         elif arguments.format == "marian":
             from mt.exporting import marian
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import export
 
-from mt.decoding.top_k import top_k
+from mt.decoding.top_k import plain_top_k, top_k
 from mt.errors import UserError
 from mt.models.interface import Cache, Params, Searchable
 
@@ -154,7 +154,7 @@ def beam_search(
         ends = jnp.where(is_end & (jnp.arange(2 * beam) < beam), best, _NEVER)[:, :beam]
         finished = _finish(state, ends, parents[:, :beam], config)
 
-        live_log_probs, places = jax.lax.top_k(jnp.where(is_end, _NEVER, best), beam)  # [batch, beam]
+        live_log_probs, places = plain_top_k(jnp.where(is_end, _NEVER, best), beam)  # [batch, beam]
         parents, chosen = (jnp.take_along_axis(x, places, axis=1) for x in (parents, chosen))
         live_tokens = jnp.take_along_axis(state.live_tokens, parents[:, :, None], axis=1)
         live_tokens = jax.lax.dynamic_update_slice_in_dim(
@@ -195,7 +195,7 @@ def _finish(state: _State, log_probs: jax.Array, parents: jax.Array, config: Sea
         log_probs=log_probs,
     )
     both = jax.tree.map(lambda old, new: jnp.concatenate([old, new], axis=1), state.finished, now)
-    _, places = jax.lax.top_k(both.scores, beam)
+    _, places = plain_top_k(both.scores, beam)
     return jax.tree.map(
         lambda values: jnp.take_along_axis(values, places.reshape(batch, beam, *[1] * (values.ndim - 2)), axis=1), both
     )

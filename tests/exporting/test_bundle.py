@@ -117,8 +117,8 @@ def test_a_bundle_has_one_checkpoint(bundle, capsys):
     [
         (("--dtype", "float16"), "--format bundle takes float32 or bfloat16 or int8"),
         (("--format", "marian", "--dtype", "int8"), "--format marian takes float32"),
-        (("--beam-size", "2"), "--beam-size: is part of a stablehlo export alone"),
-        (("--n-best", "2"), "--n-best: is part of a stablehlo export alone"),
+        (("--beam-size", "2"), "--beam-size: goes with --format stablehlo"),
+        (("--n-best", "2"), "--n-best: goes with --format stablehlo"),
         (("--format", "stablehlo", "--n-best", "9"), "--n-best 9: is not between 1 and the beam size"),
     ],
 )
