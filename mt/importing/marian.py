@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import sentencepiece
@@ -18,6 +19,7 @@ from mt.decoding.beam_search import SearchConfig
 from mt.errors import UserError
 from mt.exporting import marian_config, marian_tensors, vocabularies
 from mt.layers.positions import sinusoidal_positions
+from mt.models.interface import dummy_batch
 from mt.models.transformer import TransformerConfig
 
 _WEIGHTS = "model.safetensors"
@@ -165,6 +167,15 @@ def _params(
         raise UserError(f"{path}: has no tensor {error}; put back the file that belongs to config.json") from None
     except (ValueError, IndexError) as error:
         raise UserError(f"{path}: a tensor is of another shape than config.json says ({error})") from None
+    model = config.build(len(orders["target"]), len(orders["source"]))
+    needed = jax.eval_shape(lambda: model.init(jax.random.key(0), dummy_batch())["params"])
+    for (where, leaf), found in zip(jax.tree_util.tree_flatten_with_path(needed)[0], jax.tree.leaves(params)):
+        if leaf.shape != found.shape:
+            name = "/".join(key.key for key in where)
+            raise UserError(
+                f"{path}: a tensor is of another shape than config.json says ({name} is {found.shape} and not "
+                f"{leaf.shape})"
+            )
     tied = {"model.shared.weight", "model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight"}
     known = {tensor.name for tensor in marian_tensors.tensors(config)} | tied | {"lm_head.weight"}
     if unknown := sorted(weights.keys() - known):

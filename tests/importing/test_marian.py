@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -163,3 +164,53 @@ def test_an_import_is_not_trained_on_in_its_own_folder(tmp_path, marian_tokenize
     config = str(ROOT / "configs" / "tatoeba_en_fr_tiny.py")
     assert cli.main(["train", config, "--workdir", str(tmp_path / "run"), "--data.train", str(corpus_folder)]) == 2
     assert f"--start-from {tmp_path / 'run'}" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory, marian_tokenizer_files):
+    return make_folder(tmp_path_factory.mktemp("small") / "theirs", marian_tokenizer_files, **SMALL)
+
+
+def _edited(folder: pathlib.Path, copy: pathlib.Path, **changes) -> pathlib.Path:
+    shutil.copytree(folder, copy)
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(config | changes))
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (dict(model_type="bart"), "config.json: model_type is 'bart'"),
+        (dict(scale_embedding=False), "config.json: scale_embedding is False"),
+        (dict(normalize_before=True), "config.json: normalize_before is True"),
+        (dict(decoder_ffn_dim=64), "encoder_ffn_dim is 128 and decoder_ffn_dim 64"),
+        (dict(activation_function="tanh"), "config.json: 'tanh' is missing or unknown"),
+        (dict(pad_token_id=5), "config.json: pad_token_id is 5"),
+        (dict(vocab_size=17), "config.json: vocab_size is 17, but the vocabulary has"),
+        (dict(encoder_layers=3), "model.safetensors: has no tensor"),
+        (dict(encoder_layers=1), "is not a tensor of MarianMT's"),
+        (dict(d_model=32), "a tensor is of another shape than config.json says"),
+    ],
+)
+def test_a_model_that_ours_cannot_be_is_refused(small, tmp_path, capsys, changes, said):
+    folder = _edited(small, tmp_path / "copy", **changes)
+    assert cli.main(["import", str(folder), str(tmp_path / "run")]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_and_damaged_files_are_named(small, tmp_path, capsys):
+    def refused(name: str, content: bytes | None, also: str = "") -> str:
+        copy = tmp_path / f"{name}{content is None}{also}"
+        shutil.copytree(small, copy)
+        (copy / name).unlink() if content is None else (copy / name).write_bytes(content)
+        if also:
+            (copy / also).touch()
+        assert cli.main(["import", str(copy), str(tmp_path / "run")]) == 2
+        return capsys.readouterr().err
+
+    for name in ("config.json", "model.safetensors", "source.spm", "target.spm", "vocab.json"):
+        assert name in refused(name, None)
+        assert name in refused(name, b"garbage")
+    assert "a pickle can run code" in refused("model.safetensors", None, "pytorch_model.bin")
