@@ -14,6 +14,7 @@ import tyro
 from mt import config as run_config
 from mt import evaluation, parallel, trained
 from mt.assembly import Training, assemble
+from mt.bundles import is_bundle
 from mt.checkpoint import Checkpoints, Saved, can_go_on, steps
 from mt.commands import evaluate as evaluate_command
 from mt.commands.positional import positional
@@ -143,6 +144,8 @@ def check_devices(config: RunConfig) -> None:
 
 
 def _check_folder(run: pathlib.Path) -> None:
+    if is_bundle(run):
+        raise UserError(f"{run}: is a bundle, not a run; train it further in a new --workdir, with --start-from {run}")
     if run.exists() and not (run / trained.CONFIG).is_file():
         # A start that was killed may have left its lock, half-written files (dotted names), a tokenizer.
         if not run.is_dir() or any(

@@ -103,7 +103,10 @@ class DataConfig:
         """
         named = getattr(self, split)
         if not named and not self.train:
-            raise UserError(f"data.{split}: no corpus is named, and none to train on either; name one")
+            raise UserError(
+                f"data.{split}: no corpus is named, and none to train on either; name one, or give mt evaluate "
+                "--source and --reference"
+            )
         if not named and not has_splits(self.train[0]):
             raise UserError(f"data.{split}: name a corpus for it; {self.train[0]} has no {split} part of its own")
         return named or self.train[0].partition("[")[0]

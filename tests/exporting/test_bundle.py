@@ -11,6 +11,7 @@ import pytest
 from mt import Translator, cli, trained
 from mt.data.datasets import Languages
 from mt.quantization import dequantize, quantize
+from tests.conftest import ROOT
 
 BUNDLES = pathlib.Path(__file__).parent / "bundles"
 SENTENCES = ["Hello, how are you?", "", "I am here."]
@@ -142,3 +143,10 @@ def test_a_bundle_of_an_earlier_day_is_still_read(dtype):
         np.testing.assert_allclose(leaf, random.normal(0, 0.3, leaf.shape).astype(np.float32), atol=tolerance)
     assert len(found.tokenizers.target) == 400 and found.languages == Languages("en", "fr")
     assert len(Translator.of(found).translate(SENTENCES)) == len(SENTENCES)
+
+
+def test_a_bundle_is_not_trained_in(bundle, capsys):
+    before = (bundle / "config.json").read_bytes()
+    assert cli.main(["train", str(ROOT / "configs" / "tatoeba_en_fr_tiny.py"), "--workdir", str(bundle)]) == 2
+    assert f"--start-from {bundle}" in capsys.readouterr().err
+    assert (bundle / "config.json").read_bytes() == before
