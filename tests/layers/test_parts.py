@@ -82,7 +82,7 @@ def test_residual_normalises_where_it_says(pre_norm):
             return self.leave(stream, 2 * self.enter(stream), True)
 
     stream = np.random.default_rng(0).normal(3, 5, size=(2, 8)).astype(np.float32)
-    module = Doubling(0.0, pre_norm)
+    module = Doubling(0.0, pre_norm, 1e-6)
     found = module.apply(module.init(jax.random.key(0), stream), stream)
 
     def normalised(x):
