@@ -7,11 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from mt import manifest
-from mt.checkpoint import read_tree
+from mt.checkpoint import PARAMS, read_tree
 from mt.errors import UserError
 from mt.quantization import dequantize, quantize
-
-PARAMS = "params"
 
 
 def is_bundle(folder: pathlib.Path) -> bool:

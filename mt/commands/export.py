@@ -31,14 +31,11 @@ print(translator.translate(["{example}"]))
 pip install jax sentencepiece
 echo '{example}' | python {out}/translate.py
 ```""",
-    "saved_model": """```python
-import tensorflow as tf
-
-search = tf.saved_model.load("{out}/1").signatures["serving_default"]
-print(search(source=tf.constant([[7, 8, 9, 2]]))["tokens"])  # ids as pieces.json has them, ended by 2
+    "saved_model": """```
+tensorflow_model_server --model_name=mt --model_base_path=$PWD/{out}
 ```
 
-or `tensorflow_model_server --model_name=mt --model_base_path=$PWD/{out}`""",
+Its input "source" is of ids as pieces.json has them, each row ended by 2 and padded with 0.""",
     "marian": """```python
 from transformers import MarianMTModel, MarianTokenizer
 

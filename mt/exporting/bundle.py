@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from mt import bundles, manifest
-from mt.checkpoint import write_tree
+from mt import manifest
+from mt.checkpoint import PARAMS, write_tree
 from mt.files import write_json
 from mt.quantization import quantize
 from mt.trained import CONFIG, Trained
@@ -28,7 +28,7 @@ def write(found: Trained, described: dict[str, Any], dtype: str, folder: pathlib
         params = jax.jit(quantize)(params)
     elif dtype == "bfloat16":
         params = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), params)
-    write_tree(folder / bundles.PARAMS, params)
+    write_tree(folder / PARAMS, params)
     found.tokenizers.save(folder)
     write_json(folder / CONFIG, described)
     manifest.write(folder, {"parameters": dtype, "model": found.name})

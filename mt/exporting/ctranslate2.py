@@ -7,10 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mt.data.tokenizers import SOURCE, TARGET
 from mt.errors import UserError
 from mt.exporting import vocabularies
-from mt.files import write_atomically
 from mt.layers.positions import sinusoidal_positions
 from mt.trained import Trained
 
@@ -74,8 +72,7 @@ def write(found: Trained, dtype: str, folder: pathlib.Path) -> None:
     spec.validate()
     spec.optimize(quantization=None if dtype == "float32" else dtype)
     spec.save(str(folder))
-    for name in (SOURCE, TARGET):
-        write_atomically(folder / name, vocabulary.models[name])
+    vocabulary.write_models(folder)
 
 
 def _block(spec: Any, params: Any) -> None:

@@ -7,7 +7,7 @@ from safetensors.numpy import save_file
 
 from mt.data.tokenizers import TARGET_VOCABULARY, VOCABULARY
 from mt.exporting import marian_config, marian_tensors, vocabularies
-from mt.files import write_atomically, write_json
+from mt.files import write_json
 from mt.trained import Trained
 
 _LONGEST = 512  # what Marian's models are made for
@@ -59,8 +59,7 @@ def write(found: Trained, folder: pathlib.Path) -> None:
     names = {VOCABULARY: vocabulary.source} | ({TARGET_VOCABULARY: vocabulary.target} if separate else {})
     for name, pieces in names.items():
         write_json(folder / name, {piece: number for number, piece in enumerate(pieces)})
-    for name, model in vocabulary.models.items():
-        write_atomically(folder / name, model)
+    vocabulary.write_models(folder)
     tokens = {"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
     write_json(folder / "special_tokens_map.json", tokens)
     write_json(

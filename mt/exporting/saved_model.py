@@ -6,12 +6,11 @@ import jax
 import jax.numpy as jnp
 
 from mt.data.tensorflow import import_tensorflow
-from mt.data.tokenizers import SOURCE, TARGET
 from mt.decoding.beam_search import SearchConfig, beam_search
 from mt.decoding.top_k import by_sorting
 from mt.decoding.translator import max_target_length
 from mt.exporting import vocabularies
-from mt.files import write_atomically, write_json
+from mt.files import write_json
 from mt.trained import Trained
 
 _PLATFORMS = ("cpu", "cuda", "tpu")
@@ -60,7 +59,6 @@ def write(found: Trained, search: SearchConfig, n_best: int, folder: pathlib.Pat
     with by_sorting():
         tf.saved_model.save(module, str(folder / "1"), signatures={"serving_default": search_in_graph})
     vocabulary = vocabularies.of(found.tokenizers)
-    for name in (SOURCE, TARGET):
-        write_atomically(folder / name, vocabulary.models[name])
+    vocabulary.write_models(folder)
     sides = {"source": found.tokenizers.source, "target": found.tokenizers.target}
     write_json(folder / "pieces.json", {side: each.pieces(range(len(each))) for side, each in sides.items()})

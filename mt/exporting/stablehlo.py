@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax import export
 
-from mt.data.tokenizers import SOURCE, TARGET
 from mt.decoding.beam_search import SearchConfig, beam_search
 from mt.decoding.translator import max_target_length, source_lengths
 from mt.exporting import vocabularies
@@ -35,8 +34,7 @@ def write(found: Trained, search: SearchConfig, n_best: int, folder: pathlib.Pat
     with (folder / "params.npz").open("wb") as file:
         np.savez(file, **{"/".join(key.key for key in path): leaf for path, leaf in flat})
     vocabulary = vocabularies.of(found.tokenizers)
-    for name in (SOURCE, TARGET):
-        write_atomically(folder / name, vocabulary.models[name])
+    vocabulary.write_models(folder)
     sides = {"source": found.tokenizers.source, "target": found.tokenizers.target}
     pieces = {side: tokenizer.pieces(range(len(tokenizer))) for side, tokenizer in sides.items()}
     longest = {length: max_target_length(length - 1, search) for length in lengths}

@@ -1,11 +1,13 @@
 """A model's vocabularies as other toolkits number them."""
 
+import pathlib
 from typing import NamedTuple
 
 import numpy as np
 
 from mt.data.marian_tokenizer import order, read_vocabulary
 from mt.data.tokenizers import SHARED, SOURCE, TARGET, TARGET_VOCABULARY, VOCABULARY, Tokenizers
+from mt.files import write_atomically
 
 
 class Vocabularies(NamedTuple):
@@ -24,6 +26,11 @@ class Vocabularies(NamedTuple):
     orders: dict[str, np.ndarray]
     models: dict[str, bytes]
     special: dict[str, int]
+
+    def write_models(self, folder: pathlib.Path) -> None:
+        """Writes the SentencePiece models."""
+        for name, model in self.models.items():
+            write_atomically(folder / name, model)
 
 
 def of(tokenizers: Tokenizers) -> Vocabularies:

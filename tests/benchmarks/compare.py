@@ -30,6 +30,7 @@ import jax
 from mt import trained
 from mt.data.datasets import Languages, read_pairs
 from mt.data.text import read_lines
+from mt.data.tokenizers import SHARED
 from tests.benchmarks import marian
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -104,7 +105,7 @@ def text(env: pathlib.Path, run: pathlib.Path, engines: list[str], repeats: int)
     with tempfile.TemporaryDirectory() as folder:
         for name, lines in sources.items():
             pathlib.Path(folder, name).write_text("\n".join(lines) + "\n", encoding="utf-8")
-        found_run, vocabulary = trained.load(run), run / trained.TOKENIZER
+        found_run, vocabulary = trained.load(run), run / SHARED
         models = dict.fromkeys(engines, pathlib.Path(folder, "ct2")) | {"mt": run, "hf": pathlib.Path(folder, "hf")}
         marian.save(models["hf"], found_run.model.config, jax.device_get(found_run.params))
         _output(f"{env}/bin/python", ROOT / "tests/benchmarks/convert.py", models["hf"], vocabulary, f"{folder}/ct2")
