@@ -2,13 +2,17 @@
 
 import importlib.resources
 import pathlib
+import re
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
 from jax import export
 
+from mt.data.marian_tokenizer import MarianTokenizer
+from mt.data.tokenizers import Side
 from mt.decoding.beam_search import SearchConfig, beam_search
 from mt.decoding.translator import max_target_length, source_lengths
 from mt.exporting import vocabularies
@@ -30,9 +34,8 @@ def write(found: Trained, search: SearchConfig, n_best: int, folder: pathlib.Pat
     lengths = source_lengths(found.max_source_length)
     for length in lengths:
         write_atomically(folder / f"search-{length}.stablehlo", _program(found, search, n_best, length))
-    flat = jax.tree_util.tree_flatten_with_path(jax.device_get(found.params))[0]
     with (folder / "params.npz").open("wb") as file:
-        np.savez(file, **{"/".join(key.key for key in path): leaf for path, leaf in flat})
+        np.savez(file, **flatten_dict(jax.device_get(found.params), sep="/"))
     vocabulary = vocabularies.of(found.tokenizers)
     vocabulary.write_models(folder)
     sides = {"source": found.tokenizers.source, "target": found.tokenizers.target}
@@ -47,6 +50,7 @@ def write(found: Trained, search: SearchConfig, n_best: int, folder: pathlib.Pat
             "max_length_factor": search.max_length_factor,
             "max_length_offset": search.max_length_offset,
             "min_length": search.min_length,
+            "language_codes": _language_codes(found.tokenizers.source),
             "platforms": PLATFORMS,
         },
     )
@@ -55,18 +59,36 @@ def write(found: Trained, search: SearchConfig, n_best: int, folder: pathlib.Pat
     write_atomically(folder / "translate.py", script)
 
 
+def _language_codes(source: Side) -> list[str]:
+    """The pieces that may stand before a text without being a part of it, as Marian's >>fra<<."""
+    if not isinstance(source, MarianTokenizer):
+        return []
+    return [piece for piece in source.pieces(range(len(source))) if re.fullmatch(r">>[^<]+<<", piece)]
+
+
 def _program(found: Trained, search: SearchConfig, n_best: int, length: int) -> bytes:
-    """search(params, source [batch, length], max_lengths [batch]) -> the fields of Hypotheses, [batch, n_best, ...]."""
+    """search(params, source [batch, length], max_lengths [batch]) -> the fields of Hypotheses, [batch, n_best, ...].
+
+    Parameters are given by their paths, "a/b", so that whoever calls needs to know nothing of the model.
+    """
+    flat = flatten_dict(found.params, sep="/")
     longest = max_target_length(length - 1, search)
 
     def run(params: Any, source: jax.Array, max_lengths: jax.Array) -> tuple[jax.Array, ...]:
         found_best = beam_search(
-            found.model, params, source, max_lengths, search, longest, n_best, found.tokenizers.start
+            found.model,
+            unflatten_dict(params, sep="/"),
+            source,
+            max_lengths,
+            search,
+            longest,
+            n_best,
+            found.tokenizers.start,
         )
         return tuple(values[:, :n_best] for values in found_best)
 
     (batch,) = export.symbolic_shape("batch")
-    params = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), found.params)
+    params = {name: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for name, leaf in flat.items()}
     source = jax.ShapeDtypeStruct((batch, length), jnp.int32)
     max_lengths = jax.ShapeDtypeStruct((batch,), jnp.int32)
     return bytes(export.export(jax.jit(run), platforms=PLATFORMS)(params, source, max_lengths).serialize())

@@ -1,13 +1,10 @@
-"""python translate.py < TEXT: the best translation of each line, or several with scores if so exported.
+"""python translate.py < TEXT: each line's best translation, or, if so exported, its best with scores."""
 
-Needs jax, numpy and sentencepiece.
-"""
-
+import functools
 import json
 import pathlib
 import re
 
-import jax
 import jax.export
 import numpy as np
 import sentencepiece
@@ -16,35 +13,33 @@ folder, batch, eos, unknown = pathlib.Path(__file__).parent, 32, 2, 3
 config, pieces = (json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("config", "pieces"))
 source, target = (sentencepiece.SentencePieceProcessor(str(folder / f"{side}.spm")) for side in ("source", "target"))
 ids = {piece: number for number, piece in enumerate(pieces["source"])}
-programs: dict = {}
-params: dict = {}
-for name, values in np.load(folder / "params.npz").items():
-    *path, leaf = name.split("/")
-    node = params
-    for part in path:
-        node = node.setdefault(part, {})
-    node[leaf] = jax.device_put(values)
+params = jax.device_put(dict(np.load(folder / "params.npz")))
 
 
-def translate(lines):
-    """The n best translations of each of up to `batch` lines, as (score, log-probability, text), best first."""
-    rows = [[ids.get(piece, unknown) for piece in source.encode(line, out_type=str)] for line in lines]
-    length = next((bound for bound in config["lengths"] if max(map(len, rows)) < bound), None)
+@functools.cache
+def search(length):
+    return jax.jit(jax.export.deserialize(bytearray((folder / f"search-{length}.stablehlo").read_bytes())).call)
+
+
+def encode(line):
+    language = [code for code in config["language_codes"] if line.startswith(code)]
+    return [ids.get(piece, unknown) for piece in language + source.encode(line[len("".join(language)) :], out_type=str)]
+
+
+def translate(lines):  # up to `batch` of them; of each a list of (score, log-probability, text), best first
+    rows = list(map(encode, lines))
+    length = next((length for length in config["lengths"] if max(map(len, rows)) < length), None)
     if length is None:
         raise SystemExit(f"a line of {max(map(len, rows))} tokens is too long for {config['lengths'][-1]}: split it")
-    if length not in programs:
-        exported = jax.export.deserialize(bytearray((folder / f"search-{length}.stablehlo").read_bytes()))
-        programs[length] = jax.jit(exported.call)
     tokens, limits = np.zeros((batch, length), np.int32), np.zeros(batch, np.int32)
     for number, row in enumerate(rows):
         tokens[number, : len(row) + 1] = [*row, eos]
-        most = int(config["max_length_factor"] * len(row)) + config["max_length_offset"]
-        limits[number] = max(most, config["min_length"])
-    found = [values[: len(rows)].tolist() for values in programs[length](params, tokens, limits)]
-    for row, *best in zip(rows, *found):
-        written = (target.decode([pieces["target"][token] for token in tokens[:n]]) for tokens, n in zip(*best[:2]))
-        texts = [re.sub(r"[\t\r\n]+", " ", text) for text in written]
-        yield [each for each in zip(*best[2:], texts) if each[0] > -1e9] if row else [(0.0, 0.0, "")]
+        longest = int(config["max_length_factor"] * len(row)) + config["max_length_offset"]
+        limits[number] = max(longest, config["min_length"])
+    for row, *best in zip(rows, *(values.tolist() for values in search(length)(params, tokens, limits))):
+        texts = (target.decode([pieces["target"][each] for each in found[:n]]) for found, n in zip(*best[:2]))
+        found = [(*each, re.sub(r"[\t\r\n]+", " ", text)) for *each, text in zip(*best[2:], texts) if each[0] > -1e9]
+        yield found if row else [(0.0, 0.0, "")]
 
 
 if __name__ == "__main__":

@@ -25,13 +25,9 @@ import sys
 import tempfile
 import time
 
-import jax
-
-from mt import trained
 from mt.data.datasets import Languages, read_pairs
 from mt.data.text import read_lines
 from mt.data.tokenizers import SHARED
-from tests.benchmarks import marian
 
 ROOT = pathlib.Path(__file__).parents[2]
 Rates = dict[tuple[str, str], list[float]]
@@ -105,10 +101,11 @@ def text(env: pathlib.Path, run: pathlib.Path, engines: list[str], repeats: int)
     with tempfile.TemporaryDirectory() as folder:
         for name, lines in sources.items():
             pathlib.Path(folder, name).write_text("\n".join(lines) + "\n", encoding="utf-8")
-        found_run, vocabulary = trained.load(run), run / SHARED
-        models = dict.fromkeys(engines, pathlib.Path(folder, "ct2")) | {"mt": run, "hf": pathlib.Path(folder, "hf")}
-        marian.save(models["hf"], found_run.model.config, jax.device_get(found_run.params))
-        _output(f"{env}/bin/python", ROOT / "tests/benchmarks/convert.py", models["hf"], vocabulary, f"{folder}/ct2")
+        vocabulary = run / SHARED
+        marian, ctranslate2 = (pathlib.Path(folder, form) for form in ("marian", "ctranslate2"))
+        for out in (marian, ctranslate2):
+            _output(sys.executable, "-m", "mt", "export", run, out, "--format", out.name)
+        models = {"mt": run, "hf": marian, "ct2-f32": ctranslate2, "ct2-int8": ctranslate2}
         for _, beam, name, engine in itertools.product(range(repeats), (1, 5), sources, engines):
             python = sys.executable if engine == "mt" else f"{env}/bin/python"
             source, output = pathlib.Path(folder, name), pathlib.Path(folder, f"{name}.{beam}.{engine}")

@@ -24,9 +24,7 @@ def ctranslate2_engine(options, kind):
     )
 
     def translate(lines):
-        sources = [
-            [*pieces, vocabulary.id_to_piece(vocabulary.eos_id())] for pieces in vocabulary.encode(lines, out_type=str)
-        ]
+        sources = vocabulary.encode(lines, out_type=str)
         found = translator.translate_batch(sources, beam_size=options.beam, max_batch_size=options.batch)
         return vocabulary.decode([each.hypotheses[0] for each in found])
 
@@ -56,6 +54,10 @@ def hf_engine(options):
                     tokens,
                     attention_mask=(tokens != padding).long(),
                     num_beams=options.beam,
+                    length_penalty=1.0,
+                    max_length=None,
+                    early_stopping=False,
+                    forced_eos_token_id=None,
                     max_new_tokens=2 * width + 10,
                 )
             for number, row in zip(rows, answers.tolist()):
@@ -75,7 +77,9 @@ def mt_engine(options):
 
     translator = Translator.load(options.model)
     # Hypotheses are ranked by their log-probability a token, as the other two do.
-    return functools.partial(translator.translate, beam_size=options.beam, length_penalty=1.0)
+    return functools.partial(
+        translator.translate, beam_size=options.beam, length_penalty=1.0, length_normalization="tokens"
+    )
 
 
 parser = argparse.ArgumentParser()

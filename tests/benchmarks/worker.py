@@ -7,6 +7,7 @@ MarianMT model. The work is the same as theirs: 24 random words into exactly 40,
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import pathlib
@@ -29,23 +30,31 @@ keep_freed_memory()
 
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
+from safetensors.numpy import load_file  # noqa: E402
 
 from mt import parallel  # noqa: E402
 from mt.benchmarks.decoding import fixed_length_search  # noqa: E402
 from mt.benchmarks.training import random_batch  # noqa: E402
 from mt.decoding.beam_search import EOS  # noqa: E402
+from mt.exporting import marian_config, marian_tensors  # noqa: E402
 from mt.training.objectives import TranslationObjective  # noqa: E402
 from mt.training.optimizer import OptimizerConfig, build  # noqa: E402
 from mt.training.train_step import initial_state, make_train_step  # noqa: E402
-from tests.benchmarks.marian import load  # noqa: E402
 
 VOCAB, SOURCE, TARGET = 8000, 24, 40
 parallel.use_cores_as_devices()
-config, params, ids = load(options.models / "hf")
+theirs = json.loads((options.models / "hf" / "config.json").read_text())
+config = dataclasses.replace(marian_config.to_ours(theirs, "config.json"), output_bias=False)
+# Which of its ids each of ours (0 padding, 1 begin, 2 end) is: it begins with what pads.
+begin, end = theirs["decoder_start_token_id"], theirs["eos_token_id"]
+words = np.setdiff1d(np.arange(VOCAB), [begin, end])
+ids = np.concatenate([words[-1:], [begin, end], words[:-1]])
+weights = load_file(options.models / "hf" / "model.safetensors")
+params = marian_tensors.to_ours(config, weights, {"source": ids, "target": ids})
 model = config.build(VOCAB)
 everywhere = parallel.replicate(params)
-theirs = np.random.default_rng(0).integers(4, VOCAB - 3, (128, SOURCE))  # as the other engines draw them
-ours = np.concatenate([np.argsort(ids)[theirs], np.full((len(theirs), 1), EOS)], 1).astype(np.int32)
+drawn = np.random.default_rng(0).integers(4, VOCAB - 3, (128, SOURCE))  # as the other engines draw them
+ours = np.concatenate([np.argsort(ids)[drawn], np.full((len(drawn), 1), EOS)], 1).astype(np.int32)
 programs: dict = {}
 training: list = []
 

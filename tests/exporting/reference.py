@@ -16,8 +16,8 @@ SEARCH = dict(beam_size=3, length_penalty=0.0, min_length=0, max_length_factor=0
 def train(folder, corpus, *options):
     """A run of Marian's form that has learnt some French."""
     arguments = ["train", str(ROOT / "configs" / "tatoeba_en_fr_tiny.py"), "--workdir", str(folder)]
-    arguments += ["--data.train", str(corpus), "--data.batching.batch-tokens", "768", "--training.steps", "150"]
-    arguments += ["--training.evaluate-every", "150", "--training.dev-sentences", "4", "--optimizer.warmup-steps", "20"]
+    arguments += ["--data.train", str(corpus), "--data.batching.batch-tokens", "768", "--training.steps", "80"]
+    arguments += ["--training.evaluate-every", "80", "--training.dev-sentences", "4", "--optimizer.warmup-steps", "20"]
     assert cli.main([*arguments, *options]) == 0
     return folder
 

@@ -6,7 +6,7 @@ import pytest
 
 from mt import cli, trained
 from tests.exporting.conftest import make_run, marian_form
-from tests.exporting.reference import SENTENCES, check_same, hugging_face
+from tests.exporting.reference import PAIRS, SENTENCES, check_same, hugging_face, log_probs
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +19,23 @@ def exported(tmp_path_factory, trained_run):
 def test_it_translates_as_we_do(exported):
     run, out = exported
     check_same(run, *hugging_face(out, SENTENCES))
+
+
+def test_each_token_is_as_probable_as_ours(exported):
+    run, out = exported
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    tokenizer = transformers.MarianTokenizer.from_pretrained(str(out))
+    model = transformers.MarianMTModel.from_pretrained(str(out)).eval()
+    sources, targets = (list(side) for side in zip(*PAIRS[:20]))
+    inputs = tokenizer(sources, text_target=targets, return_tensors="pt", padding=True)
+    labels = inputs.pop("labels")
+    start = torch.full((len(labels), 1), model.config.decoder_start_token_id)
+    with torch.inference_mode():
+        logits = model(**inputs, decoder_input_ids=torch.cat([start, labels[:, :-1]], 1)).logits
+    theirs = torch.log_softmax(logits, -1).gather(-1, labels[..., None])[..., 0].numpy()
+    for found, ours in zip(theirs, log_probs(run, PAIRS[:20]), strict=True):
+        np.testing.assert_allclose(found[: len(ours)], ours, atol=1e-4)
 
 
 def test_its_tokenizer_is_ours(exported):

@@ -8,12 +8,18 @@ import sys
 import pytest
 
 from mt import Translator, cli
+from mt.data.tokenizers import Tokenizers
 from tests.conftest import shipped_pairs
+from tests.exporting.conftest import make_run, marian_form
 
-LINES = [source for source, _ in shipped_pairs("dev", 40)] + ["", "   "]
+LINES = [source for source, _ in shipped_pairs("dev", 40)] + ["", "   ", ">>fra<< Hello.", ">>xyz<< Hello."]
 
 
-def test_its_script_finds_what_mt_translate_finds(run, tmp_path):
+@pytest.mark.parametrize("whose", ["ours", "Marian's"])
+def test_its_script_finds_what_mt_translate_finds(run, tmp_path, marian_tokenizer_files, whose):
+    if whose == "Marian's":
+        tokenizers = Tokenizers.of_files(marian_tokenizer_files, tmp_path)
+        run = make_run(tmp_path / "run", tokenizers, marian_form(num_layers=1))
     out = tmp_path / "export"
     assert cli.main(["export", str(run), str(out), "--format", "stablehlo", "--n-best", "2"]) == 0
     assert json.loads((out / "config.json").read_text())["platforms"] == ["cpu", "cuda", "tpu"]

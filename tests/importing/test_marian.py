@@ -153,7 +153,7 @@ def test_one_trained_further_here_is_read_there(tmp_path, marian_tokenizer_files
     folder = make_folder(tmp_path / "theirs", marian_tokenizer_files, **SMALL)
     assert cli.main(["import", str(folder), str(tmp_path / "run")]) == 0
     assert trained.load(tmp_path / "run").search.beam_size == 4
-    tuned = train(tmp_path / "tuned", corpus_folder, "--start-from", str(tmp_path / "run"))
+    tuned = train(tmp_path / "tuned", corpus_folder, "--start-from", str(tmp_path / "run"), "--training.steps", "150")
     assert cli.main(["export", str(tuned), str(tmp_path / "out"), "--format", "marian"]) == 0
     check_same(tuned, *hugging_face(tmp_path / "out", SENTENCES))
 
