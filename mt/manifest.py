@@ -43,6 +43,8 @@ def verify(folder: pathlib.Path) -> dict[str, Any]:
             f"reads format {_FORMAT}: install the newer mt"
         )
     for name, (size, sha256) in expected.items():
+        if pathlib.PurePosixPath(name).is_absolute() or ".." in pathlib.PurePosixPath(name).parts:
+            raise UserError(f"{path}: names {name!r}, which is not in this folder; do not use the model")
         file = folder / name
         if not file.is_file():
             raise UserError(f"{file}: missing; copy the folder once more, whole")

@@ -21,7 +21,13 @@ _DTYPES = {
     "ctranslate2": ("float32", "float16", "bfloat16", "int8"),
 }
 _USES = {
-    "bundle": """```python
+    "bundle": """```
+echo '{example}' | mt translate {out}
+```
+
+Or from Python:
+
+```python
 from mt import Translator
 
 translator = Translator.load("{out}")
@@ -104,7 +110,8 @@ def main(arguments: Arguments) -> None:
     found = found._replace(name=found.name.replace(str(arguments.run), arguments.run.resolve().name))
     described = trained.read_config(arguments.run)
     use = _USES[arguments.format].format(out=out.name, example=_EXAMPLE)
-    card = model_card(found, described, evaluations(arguments.run, found.name), arguments.license, use)
+    scores = evaluations(arguments.run, found.name)
+    card = model_card(found, described, scores, arguments.dtype, arguments.license, use)
     with atomic_folder(out) as folder:
         write_atomically(folder / "README.md", card.encode())
         # Each imports only what it needs.

@@ -11,7 +11,7 @@ from mt.version import __version__
 
 
 def model_card(
-    found: Trained, described: dict[str, Any], evaluations: list[dict[str, Any]], licence: str, use: str
+    found: Trained, described: dict[str, Any], evaluations: list[dict[str, Any]], dtype: str, licence: str, use: str
 ) -> str:
     """The card, in Markdown, headed by the fields that model hubs read.
 
@@ -19,6 +19,7 @@ def model_card(
         found: the model.
         described: its run's config.json.
         evaluations: what `mt evaluate` has written of it.
+        dtype: of the parameters as they are exported.
         licence: of the model.
         use: the lines that use it, in its format.
     """
@@ -28,11 +29,12 @@ def model_card(
     depths = f"{model['num_layers']} + {model['decoder_layers'] or model['num_layers']}"
     corpora = ", ".join(data["train"]) or "not known: the model was imported"
     scores = [
-        f"| {each['name']} | {each['sentences']:,} | {metric['score']:.2f} | {metric['signature']} |"
+        f"| {each['name']} | {each['sentences']:,} | {metric} | {result['score']:.2f} | {_cell(result['signature'])} |"
         for each in evaluations
-        for metric in each["metrics"].values()
+        for metric, result in each["metrics"].items()
     ]
-    table = "\n".join(["| test set | sentences | score | metric |", "|---|---|---|---|", *scores])
+    scored = "" if dtype == "float32" or not scores else "; the scores below are of the same in float32"
+    table = "\n".join(["| test set | sentences | metric | score | signature |", "|---|---|---|---|---|", *scores])
     return f"""---
 language: [{source}, {target}]
 license: {licence}
@@ -47,6 +49,7 @@ pieces, from `{found.name}`, exported by mt {__version__}.
 
 - Languages: {source} → {target}
 - Training data: {corpora}
+- Parameters: {dtype}{scored}
 - Licence: {licence}
 
 ## Use
@@ -57,6 +60,11 @@ pieces, from `{found.name}`, exported by mt {__version__}.
 
 {table if scores else "Not evaluated yet: `mt evaluate` does."}
 """
+
+
+def _cell(text: str) -> str:
+    """Text in which a bar does not end the table's cell."""
+    return f"`{text}`".replace("|", "\\|")
 
 
 def evaluations(run: pathlib.Path, name: str) -> list[dict[str, Any]]:

@@ -43,7 +43,7 @@ def translate(lines):  # up to `batch` of them; of each a list of (score, log-pr
 
 
 if __name__ == "__main__":
-    lines = [line.rstrip("\r\n") for line in open(0, encoding="utf-8", newline="\n")]
+    lines = [line.rstrip("\r\n") for line in open(0, encoding="utf-8", errors="replace", newline="\n")]
     for start in range(0, len(lines), batch):
         for number, best in enumerate(translate(lines[start : start + batch]), start + 1):
             for score, log_prob, text in best:

@@ -78,6 +78,18 @@ def test_the_card_says_what_the_model_is(bundle):
         assert said in card
 
 
+def test_the_card_has_a_row_for_each_score(run, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    result = {"BLEU": {"score": 12.345, "signature": "nrefs:1|case:mixed"}}
+    described = {"name": "test", "model": f"{copy} at step 7", "sentences": 2000, "metrics": result}
+    (copy / "evaluation-test.json").write_text(json.dumps(described))
+    assert cli.main(["export", str(copy), str(tmp_path / "out"), "--dtype", "int8"]) == 0
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "| test | 2,000 | BLEU | 12.35 | `nrefs:1\\|case:mixed` |" in card
+    assert "Parameters: int8; the scores below are of the same in float32" in card
+
+
 def _refused(folder: pathlib.Path, capsys) -> str:
     assert cli.main(["translate", str(folder)]) == 2
     return capsys.readouterr().err
@@ -102,6 +114,10 @@ def test_a_manifest_must_be_there_whole_and_of_a_known_format(bundle, tmp_path, 
     manifest = json.loads((copy / "MANIFEST.json").read_text())
     (copy / "MANIFEST.json").write_text(json.dumps(manifest | {"format_version": 2, "mt_version": "9.0"}))
     assert "written by mt 9.0" in _refused(copy, capsys)
+    outside = {"../secret": {"bytes": 1, "sha256": ""}, "/etc/passwd": {"bytes": 1, "sha256": ""}}
+    for name, entry in outside.items():
+        (copy / "MANIFEST.json").write_text(json.dumps(manifest | {"files": {name: entry}}))
+        assert "is not in this folder" in _refused(copy, capsys)
     (copy / "MANIFEST.json").write_text("{}")
     assert "MANIFEST.json: not a manifest" in _refused(copy, capsys)
     (copy / "MANIFEST.json").unlink()
