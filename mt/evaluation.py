@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import sacrebleu
 
+from mt.errors import UserError
+
 
 def score(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, dict[str, float | str]]:
     """BLEU, chrF2 and TER of translations against one reference each.
@@ -22,3 +24,38 @@ def score(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, dic
 def bleu(hypotheses: Sequence[str], references: Sequence[str]) -> float:
     """BLEU alone, from 0 to 100."""
     return sacrebleu.corpus_bleu(list(hypotheses), [list(references)]).score
+
+
+def moses_bleu(hypotheses: Sequence[str], references: Sequence[str], language: str) -> dict[str, float | str]:
+    """BLEU of lower-cased tokens, as papers on Multi30k give it: not comparable with that of detokenised text.
+
+    Both sides are lower-cased, their punctuation is normalised, and they are cut into tokens by Moses' rules
+    (`scripts/task1-tokenize.sh` of github.com/multi30k/dataset), here by sacremoses; the BLEU of those tokens is
+    multi-bleu.perl's.
+
+    Args:
+        hypotheses: translations.
+        references: one each.
+        language: code of their language, whose rules are taken.
+
+    Returns:
+        "score" and "signature".
+
+    Raises:
+        UserError: sacremoses is not installed.
+    """
+    try:
+        import sacremoses
+    except ImportError:
+        raise UserError("--moses: needs sacremoses; type pip install 'mt[moses]', or pip install sacremoses") from None
+    normalizer, tokenizer = sacremoses.MosesPunctNormalizer(language), sacremoses.MosesTokenizer(language)
+
+    def tokens(texts: Sequence[str]) -> list[str]:
+        return [tokenizer.tokenize(normalizer.normalize(text.lower()), return_str=True) for text in texts]
+
+    metric = sacrebleu.BLEU(tokenize="none", force=True)  # it would else warn of tokens
+    result = metric.corpus_score(tokens(hypotheses), [tokens(references)])
+    signature = (
+        str(metric.get_signature()).replace("case:mixed", "case:lc").replace("tok:none", f"tok:moses-{language}")
+    )
+    return {"score": round(result.score, 4), "signature": f"{signature}|sacremoses:{sacremoses.__version__}"}

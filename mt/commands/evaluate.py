@@ -32,6 +32,7 @@ class Arguments:
         checkpoint: "best" by dev BLEU, "last", or a step.
         json: file for the result; empty is evaluation-NAME.json in the run.
         translations: file for the translations; empty is none.
+        moses: BLEU of lower-cased text cut by Moses' rules too, as papers on Multi30k give it; needs the extra `moses`.
         search: what to search for; left out, the run's config says.
     """
 
@@ -42,6 +43,7 @@ class Arguments:
     checkpoint: str = "best"
     json: str = ""
     translations: str = ""
+    moses: bool = False
     search: tyro.conf.OmitArgPrefixes[SearchOptions] = SearchOptions()
 
 
@@ -69,7 +71,7 @@ def main(arguments: Arguments) -> None:
     found = trained.load(arguments.run, arguments.checkpoint)
     translator = Translator.of(found)
     translations = translate_all(translator, [source for source, _ in pairs], arguments.search.given())
-    result = report(name, found.name, translations, pairs)
+    result = report(name, found.name, translations, pairs, found.languages.target if arguments.moses else "")
     if "translations" in written:
         write_atomically(written["translations"], "".join(f"{line}\n" for line in translations).encode())
     path = written.get("json", arguments.run / f"evaluation-{name}.json")
@@ -98,10 +100,16 @@ def translate_all(translator: Translator, sources: list[str], search: dict[str, 
     return [best.text for best, *_ in bar]
 
 
-def report(name: str, model: str, translations: list[str], pairs: list[tuple[str, str]]) -> dict[str, Any]:
-    """Prints the metrics as a table, and returns them with what they are of."""
-    metrics = evaluation.score(translations, [reference for _, reference in pairs])
+def report(
+    name: str, model: str, translations: list[str], pairs: list[tuple[str, str]], moses: str = ""
+) -> dict[str, Any]:
+    """Prints the metrics as a table, and returns them with what they are of; `moses` is a language for its BLEU too."""
+    references = [reference for _, reference in pairs]
+    metrics = evaluation.score(translations, references)
+    if moses:
+        metrics["BLEU by Moses"] = evaluation.moses_bleu(translations, references, moses)
     print(f"{name}: {len(pairs):,} sentences, by {model}")
+    width = max(map(len, metrics))
     for metric, found in metrics.items():
-        print(f"  {metric:4} {found['score']:6.2f}  {found['signature']}")
+        print(f"  {metric:{width}} {found['score']:6.2f}  {found['signature']}")
     return {"name": name, "model": model, "sentences": len(pairs), "metrics": metrics}
