@@ -224,6 +224,8 @@ class _Tfds:
         try:
             with contextlib.redirect_stdout(sys.stderr):  # standard output is for results
                 builder.download_and_prepare()
+        except UserError:
+            raise
         except Exception as error:  # whatever a download may raise: connection, checksum, manual files, disk
             reason = " ".join(str(error).split(" (Caused by")[0].split())[:200]
             raise UserError(

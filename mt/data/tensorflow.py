@@ -21,6 +21,7 @@ def import_tensorflow_datasets() -> Any:
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core.download import downloader
 
+    import mt.data.corpora.multi30k
     import mt.data.corpora.tatoeba_en_fr  # noqa: F401
 
     # A download that fails is said once, by who asked for it.

@@ -132,3 +132,26 @@ def test_without_a_network_one_sentence(monkeypatch):
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", refuse)
     with pytest.raises(UserError, match="could not be downloaded .*Name or service not known.*check the network"):
         list(read_pairs("fr_en_test", "train", EN_FR))
+
+
+def test_multi30k_is_read_from_the_folder_that_it_was_put_into(tmp_path, monkeypatch):
+    import mt.data.tensorflow
+
+    mt.data.tensorflow.import_tensorflow_datasets()
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path / "tfds"))
+    monkeypatch.setenv("MT_CORPORA", str(tmp_path))
+    with pytest.raises(UserError, match="put train, val and test_2016_flickr"):
+        list(read_pairs("multi30k", "train", EN_FR))
+    for split in ("train", "val", "test_2016_flickr"):
+        for language in ("en", "fr", "de"):
+            (tmp_path / "multi30k").mkdir(exist_ok=True)
+            _write(
+                tmp_path / "multi30k" / f"{split}.{language}.gz",
+                [f"{split} {language} {n}" for n in range(3)],
+                gzip.open,
+            )
+    assert set(read_pairs("multi30k", "dev", Languages("en", "de"))) == {
+        (f"val en {n}", f"val de {n}") for n in range(3)
+    }
+    assert len(list(read_pairs("multi30k[test_2016_flickr]", "test", EN_FR))) == 3
