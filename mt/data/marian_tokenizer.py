@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import sentencepiece
 
+from mt.data.sampled_encoding import sampled_encoding
 from mt.data.tokenizer import EOS, PAD, UNK
 from mt.errors import UserError
 
@@ -67,14 +68,27 @@ class MarianTokenizer:
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Each text as ids, ended by eos. A text may begin with the code of a language, >>fra<<, which is one piece."""
-        codes, rest = zip(*map(self._code, texts)) if texts else ((), ())
-        encoded = self._processor.encode(list(rest), out_type=str)
+        codes, rest = self._codes(texts)
+        return self._join(codes, self._processor.encode(rest, out_type=str))
+
+    def sample(self, tokens: Sequence[Sequence[int]], strength: float, seed: int) -> list[list[int]]:
+        """Sentences as ids, eos included, each cut anew into other pieces; see `sampling.SamplingConfig`."""
+        codes, rest = self._codes(self.decode(tokens))
+        sampled = self._join(codes, sampled_encoding(self._processor, rest, strength, seed, str))
+        # What an unknown piece stood for is not to be had from its id, and the vocabulary need not have all pieces.
+        return [list(old) if UNK in old or UNK in new else new for old, new in zip(tokens, sampled)]
+
+    def _codes(self, texts: Sequence[str]) -> tuple[list[tuple[str, ...]], list[str]]:
+        """Each text's language code, if it begins with one of the vocabulary's, and the rest of each."""
+        found = [self._code(text) for text in texts]
+        return [code for code, _ in found], [rest for _, rest in found]
+
+    def _join(self, codes: list[tuple[str, ...]], encoded: list[list[str]]) -> list[list[int]]:
         return [
             [self._ids.get(piece, UNK) for piece in (*code, *pieces)] + [EOS] for code, pieces in zip(codes, encoded)
         ]
 
     def _code(self, text: str) -> tuple[tuple[str, ...], str]:
-        """A text's language code, if it begins with one of the vocabulary's, and the rest."""
         end = text.find("<<") + 2 if text.startswith(">>") else 0
         return ((text[:end],), text[end:]) if text[:end] in self._ids else ((), text)
 

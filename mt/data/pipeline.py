@@ -21,6 +21,7 @@ from mt.data.batching import (
 )
 from mt.data.datasets import Languages, has_splits
 from mt.data.mixture import Mixture
+from mt.data.sampling import SamplingConfig, resample
 from mt.data.tensorflow import import_tensorflow
 from mt.data.tokenized import FilterConfig, TokenizedCorpus, default_cache, tokenized_corpus
 from mt.data.tokenizers import Tokenizers
@@ -45,6 +46,7 @@ class DataConfig:
         dev: corpus to choose the best checkpoint by; empty is the first training corpus' own dev split.
         test: corpus to report on; empty is the first training corpus' own test split.
         filter: which training pairs are left out.
+        sampling: whether sentences are cut into other pieces each time (subword regularisation).
         batching: how pairs become batches.
         cache: folder of tokenised corpora; empty is $MT_CACHE or ~/.cache/mt.
     """
@@ -56,6 +58,7 @@ class DataConfig:
     dev: str = ""
     test: str = ""
     filter: FilterConfig = FilterConfig()
+    sampling: SamplingConfig = SamplingConfig()
     batching: BatchingConfig = BatchingConfig()
     cache: str = ""
 
@@ -120,6 +123,23 @@ class Position(NamedTuple):
     batch: int = 0
 
 
+@dataclasses.dataclass(frozen=True)
+class _Window:
+    """Pairs that are planned together.
+
+    Attributes:
+        corpora: where their tokens are.
+        corpus: int64 [pairs], the corpus of each.
+        index: int64 [pairs], its index there.
+        plan: of their batches.
+    """
+
+    corpora: list[TokenizedCorpus]
+    corpus: np.ndarray
+    index: np.ndarray
+    plan: Plan
+
+
 class TrainingData:
     """The training batches of a run, from any position on."""
 
@@ -143,6 +163,7 @@ class TrainingData:
         weights = config.train_weights or (1.0,) * len(self.corpora)
         self._mixture = Mixture(tuple(len(corpus) for corpus in self.corpora), weights, seed)
         self._batching, self._seed, self._part = batching, seed, (share, shares)
+        self._sampling, self._tokenizers = config.sampling, tokenizers
         if batching.kind == "packing":
             self.shapes = [Shape(batching.rows(batching.row_length), batching.row_length, batching.row_length)]
         else:
@@ -170,41 +191,49 @@ class TrainingData:
 
     def fill(self) -> float:
         """The share of target positions in the first window's batches that are no padding."""
-        corpus, index, plan = self._planned(0, 0)
+        window = self._planned(0, 0)
         tokens = sum(
-            int(each.target.lengths[index[corpus == number]].sum()) for number, each in enumerate(self.corpora)
+            int(each.target.lengths[window.index[window.corpus == number]].sum())
+            for number, each in enumerate(window.corpora)
         )
-        return tokens / sum(shape.rows * shape.target_length for shape in plan.shapes)
+        return tokens / sum(shape.rows * shape.target_length for shape in window.plan.shapes)
 
     def _windows(self) -> int:
         return -(-len(self._mixture) // self._window)
 
-    def _plan(self, epoch: int, window: int) -> tuple[np.ndarray, np.ndarray, Plan]:
+    def _plan(self, epoch: int, window: int) -> _Window:
         start = window * self._window
         corpus, index = self._mixture.pairs(epoch, start, min(start + self._window, len(self._mixture)))
+        corpora = self.corpora
+        if self._sampling != SamplingConfig():
+            longest, seed = self._batching.row_length, (self._seed, 3, epoch, window)
+            corpora = [resample(corpora, corpus, index, self._tokenizers, self._sampling, longest, seed)]
+            corpus, index = np.zeros_like(corpus), np.arange(len(index))
         lengths = np.empty((2, len(corpus)), np.int64)
-        for number, each in enumerate(self.corpora):
+        for number, each in enumerate(corpora):
             own = corpus == number
             lengths[0, own] = each.source.lengths[index[own]]
             lengths[1, own] = each.target.lengths[index[own]]
-        seed = int(np.random.SeedSequence([self._seed, 2, epoch, window]).generate_state(1)[0])
+        shuffle = int(np.random.SeedSequence([self._seed, 2, epoch, window]).generate_state(1)[0])
         if self._batching.kind == "packing":
-            return corpus, index, plan_packing(lengths[0], lengths[1], self.shapes[0], seed)
-        return corpus, index, plan_buckets(lengths[0], lengths[1], self.shapes, seed)
+            plan = plan_packing(lengths[0], lengths[1], self.shapes[0], shuffle)
+        else:
+            plan = plan_buckets(lengths[0], lengths[1], self.shapes, shuffle)
+        return _Window(corpora, corpus, index, plan)
 
     def _positions(self, position: Position) -> Iterator[Position]:
         epoch, window, batch = position
         while True:
             while window < self._windows():
-                for number in range(batch, len(self._planned(epoch, window)[2].shapes)):
+                for number in range(batch, len(self._planned(epoch, window).plan.shapes)):
                     yield Position(epoch, window, number)
                 window, batch = window + 1, 0
             epoch, window = epoch + 1, 0
 
     def load(self, position: Position) -> dict[str, np.ndarray]:
         """This host's share of the batch at a position; see `batching.assemble`."""
-        corpus, index, plan = self._planned(position.epoch, position.window)
-        return assemble(self.corpora, corpus, index, plan, position.batch, self._part)
+        window = self._planned(position.epoch, position.window)
+        return assemble(window.corpora, window.corpus, window.index, window.plan, position.batch, self._part)
 
     def batches(self, position: Position) -> Generator[tuple[Position, dict[str, np.ndarray]], None, None]:
         """Endless batches from a position on, made ahead of time in the background.

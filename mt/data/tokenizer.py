@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import sentencepiece
 
+from mt.data.sampled_encoding import sampled_encoding
 from mt.errors import UserError
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
@@ -131,6 +132,12 @@ class Tokenizer:
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Each text as ids, ended by eos."""
         return self._processor.encode(list(texts), add_eos=True)
+
+    def sample(self, tokens: Sequence[Sequence[int]], strength: float, seed: int) -> list[list[int]]:
+        """Sentences as ids, eos included, each cut anew into other pieces; see `sampling.SamplingConfig`."""
+        sampled = sampled_encoding(self._processor, self.decode(tokens), strength, seed, int)
+        # What an unknown piece stood for is not to be had from its id.
+        return [list(old) if UNK in old else [*new, EOS] for old, new in zip(tokens, sampled)]
 
     def decode(self, tokens: Iterable[Sequence[int]]) -> list[str]:
         """Ids as text; special pieces give nothing, and bytes that form no character U+FFFD."""

@@ -26,6 +26,10 @@ class Side(Protocol):
         """Each text as ids, ended by eos."""
         ...
 
+    def sample(self, tokens: Sequence[Sequence[int]], strength: float, seed: int) -> list[list[int]]:
+        """Sentences as ids, eos included, each cut anew into other pieces; see `sampling.SamplingConfig`."""
+        ...
+
     def decode(self, tokens: Sequence[Sequence[int]]) -> list[str]:
         """Ids as text."""
         ...

@@ -5,6 +5,7 @@ import pytest
 
 from mt.data.batching import BatchingConfig
 from mt.data.pipeline import DataConfig, Position, TrainingData
+from mt.data.sampling import SamplingConfig
 from mt.data.tokenized import FilterConfig, default_cache, tokenized_corpus
 from mt.errors import UserError
 from tests.conftest import shipped_pairs
@@ -26,22 +27,25 @@ def _same(one, other):
     return all(np.array_equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.parametrize("sampling", [SamplingConfig(), SamplingConfig(0.3, 0.3)], ids=["plain", "sampled"])
 @pytest.mark.parametrize("kind", ["packing", "buckets"])
-def test_from_any_position_the_same_batches_follow(corpus_folder, tokenizers, kind):
-    data = TrainingData(_config(corpus_folder, kind), tokenizers, seed=1)
+def test_from_any_position_the_same_batches_follow(corpus_folder, tokenizers, kind, sampling):
+    config = _config(corpus_folder, kind, sampling=sampling)
+    data = TrainingData(config, tokenizers, seed=1)
     whole = _take(data, 90)
     assert whole[-1][0].epoch >= 1  # into the second epoch
     for start in (0, 17, 60):
-        resumed = _take(TrainingData(_config(corpus_folder, kind), tokenizers, seed=1), 20, whole[start][0])
+        resumed = _take(TrainingData(config, tokenizers, seed=1), 20, whole[start][0])
         for (position, batch), (expected_position, expected) in zip(resumed, whole[start + 1 :]):
             assert position == expected_position
             assert _same(batch, expected)
-    other = _take(TrainingData(_config(corpus_folder, kind), tokenizers, seed=2), 1)
+    other = _take(TrainingData(config, tokenizers, seed=2), 1)
     assert not _same(other[0][1], whole[0][1])
 
 
-def test_hosts_share_the_batches_of_one(corpus_folder, tokenizers):
-    config = _config(corpus_folder)
+@pytest.mark.parametrize("sampling", [SamplingConfig(), SamplingConfig(source=0.3)], ids=["plain", "sampled"])
+def test_hosts_share_the_batches_of_one(corpus_folder, tokenizers, sampling):
+    config = _config(corpus_folder, sampling=sampling)
     one = _take(TrainingData(config, tokenizers, seed=1), 5)
     two = [_take(TrainingData(config, tokenizers, seed=1, shares=2, share=share), 5) for share in range(2)]
     for number in range(5):
