@@ -37,12 +37,13 @@ def assemble(config: RunConfig, model: Any, devices: Sequence[jax.Device] | None
         devices: to train on, if not all.
     """
     optimizer = build(config.optimizer, config.training.steps)
-    objective = TranslationObjective(model, config.training.label_smoothing)
-    step = make_train_step(objective, optimizer, config.seed, config.training.accumulation_steps)
+    training = config.training
+    objective = TranslationObjective(model, training.label_smoothing, training.consistency)
+    step = make_train_step(objective, optimizer, config.seed, training.accumulation_steps, training.average_decay)
 
     def begin(params: Params | None = None) -> TrainState:
         if params is None:
             params = model.init(jax.random.key(config.seed), dummy_batch())["params"]
-        return initial_state(params, optimizer)
+        return initial_state(params, optimizer, training.average_decay > 0)
 
     return Training(objective, parallel.data_parallel(step, donate_state=True, devices=devices), begin)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import pathlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -21,8 +22,8 @@ class Saved(NamedTuple):
     """A training run at a step.
 
     Attributes:
-        params: tree of arrays.
-        optimizer_state: tree of arrays.
+        params: tree of arrays, to translate with.
+        optimizer_state: tree of arrays: all else that going on takes.
         position: of the data, a JSON value.
     """
 
@@ -34,11 +35,13 @@ class Saved(NamedTuple):
 class Checkpoints:
     """The checkpoints of one run folder."""
 
-    def __init__(self, run: pathlib.Path, keep_last: int = 1):
+    def __init__(self, run: pathlib.Path, keep_last: int = 1, keep_best: int = 1):
         """Args:
         run: the run's folder.
         keep_last: how many of the newest to keep, beside the best.
+        keep_best: how many of the best to keep.
         """
+        self._run = run
         policies = checkpoint_managers.preservation_policy
         self.folder = run.resolve() / FOLDER
         self._manager = ocp.CheckpointManager(
@@ -47,9 +50,7 @@ class Checkpoints:
                 preservation_policy=policies.AnyPreservationPolicy(
                     [
                         policies.LatestN(keep_last),
-                        policies.BestN(
-                            get_metric_fn=lambda metrics: metrics["bleu"], n=1, keep_checkpoints_without_metrics=False
-                        ),
+                        policies.BestN(get_metric_fn=_score, n=keep_best, keep_checkpoints_without_metrics=False),
                     ]
                 ),
                 create=True,
@@ -58,7 +59,8 @@ class Checkpoints:
         )
 
     def save(self, step: int, saved: Saved, metrics: dict[str, float] | None) -> None:
-        """Begins to save; training may go on at once. `metrics` are of the dev set, if it was evaluated just now."""
+        """Begins to save; training may go on at once. `metrics` are of the dev set, if it was evaluated just now: the
+        best has the highest "score"."""
         self._manager.save(
             step,
             args=ocp.args.Composite(
@@ -77,6 +79,11 @@ class Checkpoints:
     def latest(self) -> int | None:
         """The newest step, if there is any."""
         return self._manager.latest_step()
+
+    def best(self) -> tuple[float, int]:
+        """The highest score of a checkpoint, and the first step that had it."""
+        scores = [(score_of(self._run, step), step) for step in steps(self._run)]
+        return max(scores, key=lambda each: (each[0], -each[1]), default=(-math.inf, 0))
 
     def restore(self, step: int, like: Saved) -> Saved:
         """All of a checkpoint, with the shapes and dtypes of `like`, replicated over the local devices."""
@@ -109,7 +116,7 @@ def choose(run: pathlib.Path, which: str) -> int:
 
     Args:
         run: the run's folder.
-        which: "best" by dev BLEU (the last, if none was evaluated), "last", or a step.
+        which: "best" on the dev set (the last, if none was evaluated), "last", or a step.
 
     Raises:
         UserError: there is no such checkpoint.
@@ -120,7 +127,7 @@ def choose(run: pathlib.Path, which: str) -> int:
     if which == "last":
         return available[-1]
     if which == "best":
-        return max(available, key=lambda step: (_bleu(run, step), step))
+        return max(available, key=lambda step: (score_of(run, step), step))
     if not which.isdecimal() or int(which) not in available:
         raise UserError(
             f"--checkpoint {which}: {run} has no such checkpoint; take best, last or one of "
@@ -129,12 +136,17 @@ def choose(run: pathlib.Path, which: str) -> int:
     return int(which)
 
 
-def _bleu(run: pathlib.Path, step: int) -> float:
+def _score(metrics: dict[str, float]) -> float:
+    return float(metrics.get("score", metrics["bleu"]))
+
+
+def score_of(run: pathlib.Path, step: int) -> float:
+    """How good a checkpoint was on the dev set: the higher, the better; minus infinity if it was not evaluated."""
     path = run / FOLDER / str(step) / "metrics" / "metrics"
     if not path.is_file():
-        return float("-inf")
+        return -math.inf
     with _readable(run / FOLDER / str(step)):
-        return float(json.loads(path.read_text())["bleu"])
+        return _score(json.loads(path.read_text()))
 
 
 def restore_params(run: pathlib.Path, step: int, like: Any) -> Any:

@@ -25,7 +25,8 @@ _CHANGEABLE = (
     "training.evaluate_every",
     "training.dev_sentences",
     "training.dev_search",
-    "training.keep_last",
+    "training.keep_",
+    "training.patience",
 )
 
 
@@ -107,7 +108,9 @@ def check_same(run: pathlib.Path, old: dict[str, Any], config: RunConfig) -> Non
     Raises:
         UserError: a field contradicts the run's.
     """
-    before, now = flatten(old), flatten(to_json(config))
+    # Fields that did not exist when it began had their defaults.
+    before = flatten(to_json(from_json(RunConfig, old, str(run / "config.json"))))
+    now = flatten(to_json(config))
     changeable: tuple[str, ...] = _CHANGEABLE
     if config.optimizer.schedule in ("inverse_sqrt", "constant"):
         changeable += ("training.steps",)

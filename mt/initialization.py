@@ -11,7 +11,7 @@ from mt.models import ModelConfig
 from mt.serialization import from_json
 
 # What a model's parameters do not depend on.
-_OWN = ("dropout", "attention_dropout", "activation_dropout", "dtype", "remat")
+_OWN = ("dropout", "attention_dropout", "activation_dropout", "stochastic_depth", "dtype", "remat")
 
 
 def start(config: RunConfig) -> pathlib.Path | None:

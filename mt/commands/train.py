@@ -100,11 +100,11 @@ def _train(run: pathlib.Path, config: RunConfig) -> bool:
 
     model = config.model.build(len(tokenizers.target), len(tokenizers.source))
     training = assemble(config, model)
-    checkpoints = Checkpoints(run, config.training.keep_last)
+    checkpoints = Checkpoints(run, config.training.keep_last, config.training.keep_best)
     state, step, position = _start(config, checkpoints, training)
     batches = data.batches(position)
     writer = MetricsWriter(run) if parallel.is_main() else None
-    _, step = train(
+    _, step, over = train(
         state,
         step,
         position,
@@ -120,11 +120,13 @@ def _train(run: pathlib.Path, config: RunConfig) -> bool:
     checkpoints.close()
     if writer is not None:
         writer.close()
-        if step < config.training.steps:
+        if not over:
             _log(f"stopped and saved at step {step} of {config.training.steps}; the same command goes on from there")
         else:
+            if step < config.training.steps:
+                _log(f"stopped early at step {step}: {config.training.patience} evaluations brought nothing better")
             _finish(run, config)
-    return step == config.training.steps
+    return over
 
 
 def _log(line: str) -> None:
@@ -225,11 +227,10 @@ def _start(config: RunConfig, checkpoints: Checkpoints, training: Training) -> t
             params = found.params
             _log(f"starting from {found.name}")
         return parallel.replicate(jax.jit(training.initial_state)(params)), 0, Position()
-    saved = checkpoints.restore(step, Saved(shapes.params, shapes.optimizer_state, None))
+    saved = checkpoints.restore(step, Saved(shapes.best_params, shapes.rest, None))
     _log(f"going on from step {step}")
-    state = TrainState(
-        parallel.replicate(jax.numpy.asarray(step, jax.numpy.int32)), saved.params, saved.optimizer_state
-    )
+    at = parallel.replicate(jax.numpy.asarray(step, jax.numpy.int32))
+    state = shapes.restored(at, saved.params, saved.optimizer_state)
     return state, step, Position(*saved.position)
 
 

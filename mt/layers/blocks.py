@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from mt.layers.attention import CrossAttention, KeysValues, SelfAttention
-from mt.layers.dropout import Dropout
+from mt.layers.dropout import Dropout, StochasticDepth
 from mt.layers.feed_forward import FeedForward
 
 
@@ -24,10 +24,12 @@ class Residual(nn.Module):
     dropout: float
     pre_norm: bool
     norm_epsilon: float
+    stochastic_depth: float = 0.0
 
     def setup(self):
         self.norm = layer_norm(self.norm_epsilon)
         self.output_dropout = Dropout(self.dropout)
+        self.output_depth = StochasticDepth(self.stochastic_depth)
 
     def enter(self, stream: jax.Array) -> jax.Array:
         """The sublayer's input."""
@@ -35,7 +37,7 @@ class Residual(nn.Module):
 
     def leave(self, stream: jax.Array, output: jax.Array, deterministic: bool) -> jax.Array:
         """The stream after the sublayer."""
-        joined = stream + self.output_dropout(output, deterministic)
+        joined = stream + self.output_depth(self.output_dropout(output, deterministic), deterministic)
         return joined if self.pre_norm else self.norm(joined).astype(stream.dtype)
 
 
@@ -51,15 +53,19 @@ class EncoderBlock(nn.Module):
     dropout: float
     attention_dropout: float
     activation_dropout: float
+    stochastic_depth: float
     dtype: jnp.dtype
+
+    def _residual(self) -> Residual:
+        return Residual(self.dropout, self.pre_norm, self.norm_epsilon, self.stochastic_depth)
 
     def setup(self):
         self.self_attention = SelfAttention(self.num_heads, self.model_dim, self.attention_dropout, self.dtype)
-        self.self_attention_residual = Residual(self.dropout, self.pre_norm, self.norm_epsilon)
+        self.self_attention_residual = self._residual()
         self.feed_forward = FeedForward(
             self.model_dim, self.ff_dim, self.activation, self.activation_dropout, self.dtype
         )
-        self.feed_forward_residual = Residual(self.dropout, self.pre_norm, self.norm_epsilon)
+        self.feed_forward_residual = self._residual()
 
     def _feed_forward(self, stream: jax.Array, deterministic: bool) -> jax.Array:
         residual = self.feed_forward_residual
@@ -79,7 +85,7 @@ class DecoderBlock(EncoderBlock):
     def setup(self):
         super().setup()
         self.cross_attention = CrossAttention(self.num_heads, self.model_dim, self.attention_dropout, self.dtype)
-        self.cross_attention_residual = Residual(self.dropout, self.pre_norm, self.norm_epsilon)
+        self.cross_attention_residual = self._residual()
 
     def __call__(  # type: ignore[override]
         self, stream: jax.Array, encoded: jax.Array, self_mask: jax.Array, cross_mask: jax.Array, deterministic: bool

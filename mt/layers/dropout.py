@@ -45,6 +45,23 @@ def drop(words: jax.Array, activations: jax.Array, rate: float) -> jax.Array:
     return jnp.where(keep_mask(words, positions, rate), activations * scale, 0)
 
 
+class StochasticDepth(nn.Module):
+    """Drops all that a sublayer adds to a row, with probability `rate`, and scales it up elsewhere (Huang et al. 2016).
+
+    That paper scales down in use instead, which comes to the same.
+    """
+
+    rate: float
+
+    @nn.compact
+    def __call__(self, output: jax.Array, deterministic: bool) -> jax.Array:
+        """[batch, ...] -> the same; the identity if `deterministic` or the rate is 0."""
+        if deterministic or self.rate == 0:
+            return output
+        factors = jnp.ones((output.shape[0], *(1,) * (output.ndim - 1)), output.dtype)
+        return output * drop(key_words(self.make_rng("dropout")), factors, self.rate)
+
+
 class Dropout(nn.Module):
     """`drop`, by the rng stream `dropout`."""
 

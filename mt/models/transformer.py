@@ -39,6 +39,8 @@ class TransformerConfig:
         dropout: on embeddings and on each sublayer's output.
         attention_dropout: on attention weights.
         activation_dropout: inside the feed-forward network.
+        stochastic_depth: how likely a row in training goes past a sublayer of the last block, for deep models; past
+            those of earlier blocks less, in proportion to their depth (Huang et al. 2016, section 3).
         dtype: of activations; parameters, softmax, normalisation and loss are float32.
         remat: recompute each block's activations in the backward pass: less memory, about a third more time.
     """
@@ -58,6 +60,7 @@ class TransformerConfig:
     dropout: float = 0.1
     attention_dropout: float = 0.0
     activation_dropout: float = 0.0
+    stochastic_depth: float = 0.0
     dtype: Literal["float32", "bfloat16"] = "float32"
     remat: bool = False
 
@@ -71,7 +74,7 @@ class TransformerConfig:
             raise UserError(f"model.model_dim: {self.model_dim} is odd; sines and cosines need it even")
         if not 0 < self.norm_epsilon < 1:
             raise UserError(f"model.norm_epsilon: {self.norm_epsilon} is not between 0 and 1")
-        for field in ("dropout", "attention_dropout", "activation_dropout"):
+        for field in ("dropout", "attention_dropout", "activation_dropout", "stochastic_depth"):
             if not 0 <= getattr(self, field) < 1:
                 raise UserError(f"model.{field}: {getattr(self, field)} is not in [0, 1)")
 
@@ -156,8 +159,12 @@ class Transformer(nn.Module):
         # `deterministic` chooses code, so rematerialisation must not trace it: argument 3 or 5, self being 0.
         encoder_block = nn.remat(EncoderBlock, static_argnums=(3,)) if config.remat else EncoderBlock
         decoder_block = nn.remat(DecoderBlock, static_argnums=(5,)) if config.remat else DecoderBlock
-        self.encoder_layers = [encoder_block(**options) for _ in range(config.num_layers)]
-        self.decoder_layers = [decoder_block(**options) for _ in range(config.decoder_depth)]
+
+        def depths(layers: int) -> list[float]:
+            return [config.stochastic_depth * (number + 1) / layers for number in range(layers)]
+
+        self.encoder_layers = [encoder_block(stochastic_depth=rate, **options) for rate in depths(config.num_layers)]
+        self.decoder_layers = [decoder_block(stochastic_depth=rate, **options) for rate in depths(config.decoder_depth)]
         if config.norm == "pre":
             self.encoder_norm = layer_norm(config.norm_epsilon)
             self.decoder_norm = layer_norm(config.norm_epsilon)

@@ -29,30 +29,45 @@ class TrainingConfig:
     Attributes:
         steps: updates of the parameters.
         label_smoothing: share of the target's probability spread evenly over the vocabulary.
+        consistency: R-Drop's alpha (Liang et al. 2021): every batch is seen with two sets of dropout's random bits, and
+            the two distributions are drawn together. A step takes twice the time; 0 is without.
+        average_decay: share of the parameters' exponential moving average that a step keeps, say 0.999. The average is
+            what is evaluated, kept and translated with; 0 is without.
         accumulation_steps: parts that each device cuts its rows into and computes one after the other, for batches
             that do not fit its memory; the update is the same.
         log_every: steps between lines of metrics.
         evaluate_every: steps between evaluations on the dev set; each saves a checkpoint.
         dev_sentences: how many dev sentences are translated for BLEU; 0 is all of them.
         dev_search: "greedy" is quicker, "beam" is what `mt translate` does.
-        keep_last: checkpoints to keep, the newest, beside the best by dev BLEU.
+        best_by: what makes a checkpoint the best: the highest BLEU on the dev set, or the lowest loss.
+        patience: evaluations without a better one after which training ends; 0 is never.
+        keep_last: checkpoints to keep, the newest, beside the best.
+        keep_best: checkpoints to keep, the best.
     """
 
     steps: int = 100_000
     label_smoothing: float = 0.1
+    consistency: float = 0.0
+    average_decay: float = 0.0
     accumulation_steps: int = 1
     log_every: int = 50
     evaluate_every: int = 1000
     dev_sentences: int = 0
     dev_search: Literal["greedy", "beam"] = "greedy"
+    best_by: Literal["bleu", "loss"] = "bleu"
+    patience: int = 0
     keep_last: int = 3
+    keep_best: int = 1
 
     def __post_init__(self):
-        for field in ("steps", "accumulation_steps", "log_every", "evaluate_every", "keep_last"):
+        for field in ("steps", "accumulation_steps", "log_every", "evaluate_every", "keep_last", "keep_best"):
             if getattr(self, field) < 1:
                 raise UserError(f"training.{field}: {getattr(self, field)} is not positive")
-        if self.dev_sentences < 0:
-            raise UserError(f"training.dev_sentences: {self.dev_sentences} is negative; 0 means all of them")
+        for field, zero in (("dev_sentences", "all of them"), ("patience", "never"), ("consistency", "none")):
+            if not 0 <= getattr(self, field) < math.inf:
+                raise UserError(f"training.{field}: {getattr(self, field)} is not a number from 0 on; 0 is {zero}")
+        if not 0 <= self.average_decay < 1:
+            raise UserError(f"training.average_decay: {self.average_decay} is not in [0, 1); 0 is no average")
         if not 0 <= self.label_smoothing < 1:
             raise UserError(f"training.label_smoothing: {self.label_smoothing} is not in [0, 1)")
 
@@ -97,7 +112,7 @@ def train(
     checkpoints: Checkpoints,
     writer: Writer | None,
     config: TrainingConfig,
-) -> tuple[TrainState, int]:
+) -> tuple[TrainState, int, bool]:
     """Trains from a step on to the last, or until it is asked to stop; what it leaves is saved.
 
     Args:
@@ -113,7 +128,7 @@ def train(
         config: how long, how often.
 
     Returns:
-        The state, and its step.
+        The state, its step, and whether that is where training ends: at the last step, or out of patience.
     """
     pending: collections.deque = collections.deque()  # metrics of steps given to the device
     meter = _Meter(config, writer, learning_rate)
@@ -134,8 +149,15 @@ def train(
             bar.set_postfix_str(meter.add(number, jax.device_get(metrics)), refresh=False)
             bar.update()
 
+    best = checkpoints.best()
+
+    def ended() -> bool:
+        without = (step - best[1]) // config.evaluate_every
+        return step >= config.steps or 0 < config.patience <= without
+
+    over = ended()
     with Stop() as stop, bar:
-        while step < config.steps:
+        while not over:
             if parallel.any_host(stop.asked) if step % config.log_every == 0 else _alone(stop):
                 break
             position, batch = next(batches)
@@ -146,19 +168,23 @@ def train(
             if step % config.evaluate_every == 0 or step == config.steps:
                 settle(0)
                 with meter.paused():
-                    found = evaluate(state.params)
+                    found = evaluate(state.best_params)
+                    found["score"] = found["bleu"] if config.best_by == "bleu" else -found["loss"]
                     meter.write(step, {f"dev/{name}": value for name, value in found.items()})
                     if writer is not None:
                         bar.write(
                             f"step {step}: dev loss {found['loss']:.3f}, BLEU {found['bleu']:.1f}", file=sys.stderr
                         )
-                    checkpoints.save(step, Saved(state.params, state.optimizer_state, list(position)), found)
+                    checkpoints.save(step, Saved(state.best_params, state.rest, list(position)), found)
                     saved_at = step
+                    if found["score"] > best[0]:
+                        best = found["score"], step
+                over = ended()
         settle(0)
         if saved_at != step:
-            checkpoints.save(step, Saved(state.params, state.optimizer_state, list(position)), None)
+            checkpoints.save(step, Saved(state.best_params, state.rest, list(position)), None)
         checkpoints.wait()
-    return state, step
+    return state, step, over
 
 
 def _alone(stop: Stop) -> bool:

@@ -6,6 +6,47 @@ import jax
 import jax.numpy as jnp
 
 
+def consistent_cross_entropy(
+    hidden: jax.Array,
+    table: jax.Array,
+    bias: jax.Array | None,
+    targets: jax.Array,
+    weights: jax.Array,
+    label_smoothing: float,
+    consistency: float,
+) -> tuple[jax.Array, jax.Array]:
+    """R-Drop (Liang et al. 2021, equation 4, divided by two): two passes' mean loss, and how far apart they are.
+
+    To the mean of both passes' cross-entropies it adds consistency / 4 times the divergence of Kullback and Leibler of
+    each pass' distribution from the other's.
+
+    Args:
+        hidden: [2, positions, model_dim], of two passes with different dropout.
+        table: float32 [vocab, model_dim].
+        bias: float32 [vocab], or None if there is none.
+        targets: int [positions].
+        weights: float32 [positions].
+        label_smoothing: in [0, 1).
+        consistency: the paper's alpha.
+
+    Returns:
+        Two float32 scalars: the loss in nats, and both passes' mean negative log-likelihood.
+    """
+
+    @jax.checkpoint  # the logits are made once more in the backward pass, rather than kept
+    def sums(hidden: jax.Array, table: jax.Array, bias: jax.Array | None) -> tuple[jax.Array, jax.Array]:
+        logits = jnp.einsum("pnd,vd->pnv", hidden, table.astype(hidden.dtype)).astype(jnp.float32)
+        log_probs = jax.nn.log_softmax(logits if bias is None else logits + bias)
+        one, other = log_probs
+        apart = jnp.sum((jnp.exp(one) - jnp.exp(other)) * (one - other), axis=-1)  # [positions]
+        nll = -jnp.take_along_axis(log_probs, targets[None, :, None], axis=-1)[..., 0].mean(0)
+        smoothed = (1 - label_smoothing) * nll - label_smoothing * log_probs.mean((0, -1))
+        return jnp.sum(weights * (smoothed + consistency / 4 * apart)), jnp.sum(weights * nll)
+
+    loss, nll = sums(hidden, table, bias)
+    return loss, jax.lax.stop_gradient(nll)
+
+
 @functools.partial(jax.custom_vjp, nondiff_argnums=(5,))
 def projected_cross_entropy(
     hidden: jax.Array,

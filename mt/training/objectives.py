@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from mt.models.interface import Batch, Params
-from mt.training.losses import projected_cross_entropy
+from mt.training.losses import consistent_cross_entropy, projected_cross_entropy
 
 Sums: TypeAlias = dict[str, jax.Array]
 
@@ -33,14 +33,19 @@ class TranslationObjective:
     Attributes:
         model: a Flax module with the methods `hidden` and `output_projection`, which make the logits together.
         label_smoothing: in [0, 1); evaluation has none.
+        consistency: weight of R-Drop's second term, see `consistent_cross_entropy`; 0 is one pass without it.
     """
 
     model: Any
     label_smoothing: float = 0.0
+    consistency: float = 0.0
 
     def loss(self, params: Params, batch: Batch, rng: jax.Array | None) -> Sums:
         """See `Objective`. "nll" is the loss without smoothing, and "weight" counts target tokens."""
         deterministic = rng is None
+        twice = not deterministic and self.consistency > 0
+        if twice:  # the same rows with other random bits
+            batch = jax.tree.map(lambda rows: jnp.concatenate([rows, rows]), batch)
         hidden = self.model.apply(
             {"params": params},
             batch,
@@ -49,13 +54,28 @@ class TranslationObjective:
             rngs=None if deterministic else {"dropout": rng},
         )
         table, bias = self.model.apply({"params": params}, method="output_projection")
-        weights = (batch["target_segments"] > 0).astype(jnp.float32)
+        targets, weights = (
+            batch["target_tokens"].reshape(-1),
+            (batch["target_segments"].reshape(-1) > 0).astype(jnp.float32),
+        )
+        if twice:
+            half = len(targets) // 2
+            loss, nll = consistent_cross_entropy(
+                hidden.reshape(2, half, -1),
+                table,
+                bias,
+                targets[:half],
+                weights[:half],
+                self.label_smoothing,
+                self.consistency,
+            )
+            return {"loss": loss, "nll": nll, "weight": jnp.sum(weights[:half])}
         loss, nll = projected_cross_entropy(
             hidden.reshape(-1, hidden.shape[-1]),
             table,
             bias,
-            batch["target_tokens"].reshape(-1),
-            weights.reshape(-1),
+            targets,
+            weights,
             0.0 if deterministic else self.label_smoothing,
         )
         return {"loss": loss, "nll": nll, "weight": jnp.sum(weights)}

@@ -19,20 +19,45 @@ class TrainState(NamedTuple):
         step: int32 [], updates made.
         params: of the model.
         optimizer_state: of optax.
+        average: the moving average of the parameters, if there is one.
     """
 
     step: jax.Array
     params: Params
     optimizer_state: Any
+    average: Params | None = None
+
+    @property
+    def best_params(self) -> Params:
+        """What to evaluate and to translate with."""
+        return self.params if self.average is None else self.average
+
+    @property
+    def rest(self) -> Any:
+        """What it takes beside `step` and `best_params` to go on."""
+        return (
+            self.optimizer_state if self.average is None else {"optimizer": self.optimizer_state, "params": self.params}
+        )
+
+    def restored(self, step: jax.Array, best_params: Params, rest: Any) -> "TrainState":
+        """The state of which these are the parts; `self` says whether there is an average."""
+        if self.average is None:
+            return TrainState(step, best_params, rest)
+        return TrainState(step, rest["params"], rest["optimizer"], best_params)
 
 
-def initial_state(params: Params, optimizer: optax.GradientTransformation) -> TrainState:
+def initial_state(params: Params, optimizer: optax.GradientTransformation, averaged: bool = False) -> TrainState:
     """Before the first step."""
-    return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params))
+    average = jax.tree.map(jnp.copy, params) if averaged else None  # a state is donated, so it shares nothing
+    return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params), average)
 
 
 def make_train_step(
-    objective: Objective, optimizer: optax.GradientTransformation, seed: int, accumulation_steps: int = 1
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    seed: int,
+    accumulation_steps: int = 1,
+    average_decay: float = 0.0,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Sums]]:
     """The update, to be run by `parallel.data_parallel`.
 
@@ -44,6 +69,8 @@ def make_train_step(
         optimizer: how.
         seed: of dropout. Its random bits depend on nothing else but the step, the device and the part.
         accumulation_steps: parts that a device's rows are cut into, one after the other; must divide them.
+        average_decay: share of the parameters' moving average that a step keeps, for a state that has one. It is less
+            in the first steps, (1 + step) / (10 + step), so that the initial parameters are soon forgotten.
     """
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Sums]:
@@ -72,7 +99,11 @@ def make_train_step(
         updates, optimizer_state = optimizer.update(gradients, state.optimizer_state, state.params)
         params = optax.apply_updates(state.params, updates)
         metrics = sums | {"gradient_norm": optax.tree.norm(gradients)}
-        return TrainState(state.step + 1, params, optimizer_state), metrics
+        average = state.average
+        if average is not None:
+            decay = jnp.minimum(average_decay, (1 + state.step) / (10 + state.step))
+            average = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, average, params)
+        return TrainState(state.step + 1, params, optimizer_state, average), metrics
 
     return train_step
 

@@ -90,3 +90,16 @@ def test_residual_normalises_where_it_says(pre_norm):
 
     expected = stream + 2 * normalised(stream) if pre_norm else normalised(3 * stream)
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_stochastic_depth_drops_whole_rows_and_keeps_the_mean():
+    class Ones(Residual):
+        def __call__(self, stream):
+            return self.leave(stream, jnp.ones_like(stream), False)
+
+    stream = jnp.zeros((4000, 2, 3))
+    module = Ones(0.0, True, 1e-6, 0.25)
+    added = module.apply({}, stream, rngs={"dropout": jax.random.key(0)})
+    rows = np.asarray(added).reshape(4000, -1)
+    assert (rows == rows[:, :1]).all() and set(np.unique(rows.round(4))) == {0.0, np.float32(1.3333)}
+    assert rows.mean() == pytest.approx(1, abs=0.03)

@@ -21,7 +21,9 @@ from tests.test_cli import tiny_run_arguments
 
 
 def test_stopped_and_resumed_is_never_stopped(corpus_folder, tmp_path, monkeypatch, capfd):
-    arguments = tiny_run_arguments(corpus_folder, steps=9)
+    # With all that adds to what going on takes.
+    more = ["--training.average-decay", "0.9", "--data.sampling.source", "0.3", "--training.consistency", "1"]
+    arguments = [*tiny_run_arguments(corpus_folder, steps=9), *more]
     assert cli.main([*arguments, "--workdir", str(tmp_path / "whole")]) == 0
 
     batches = TrainingData.batches
@@ -48,6 +50,17 @@ def test_stopped_and_resumed_is_never_stopped(corpus_folder, tmp_path, monkeypat
     logged = [json.loads(line) for line in (tmp_path / "stopped" / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in logged if "dev/bleu" in line] == [3, 6, 9]
     assert any((tmp_path / "whole" / "tensorboard").iterdir())
+
+
+def test_out_of_patience_training_ends_and_has_ended(corpus_folder, tmp_path, capfd):
+    # No step changes anything, so that nothing is ever better than the first.
+    frozen = ["--optimizer.learning-rate", "1e-30", "--training.patience", "2", "--training.best-by", "loss"]
+    arguments = [*tiny_run_arguments(corpus_folder, steps=30), *frozen, "--workdir", str(tmp_path / "run")]
+    for _ in range(2):
+        assert cli.main(arguments) == 0
+        assert "stopped early at step 9: 2 evaluations brought nothing better" in capfd.readouterr().err
+        assert 3 in checkpoint.steps(tmp_path / "run")
+        assert checkpoint.choose(tmp_path / "run", "last") == 9
 
 
 def saved_arrays(run, step, name):

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mt.training.losses import projected_cross_entropy
+from mt.training.losses import consistent_cross_entropy, projected_cross_entropy
 
 RANDOM = np.random.default_rng(0)
 HIDDEN = RANDOM.normal(0, 1, (7, 6)).astype(np.float32)
@@ -45,3 +45,27 @@ def test_in_bfloat16_the_loss_is_float32_and_near():
         HIDDEN.astype(jnp.bfloat16)
     )
     assert gradient.dtype == jnp.bfloat16
+
+
+@pytest.mark.parametrize("bias", [None, BIAS], ids=["plain", "bias"])
+def test_two_passes_that_agree_have_the_loss_of_one(bias):
+    both = np.stack([HIDDEN, HIDDEN])
+    found = consistent_cross_entropy(both, TABLE, bias, TARGETS, WEIGHTS, 0.1, 5.0)
+    np.testing.assert_allclose(found, projected_cross_entropy(HIDDEN, TABLE, bias, TARGETS, WEIGHTS, 0.1), rtol=1e-5)
+
+
+def test_two_passes_that_differ_are_drawn_together():
+    other = RANDOM.normal(0, 1, HIDDEN.shape).astype(np.float32)
+    both = np.stack([HIDDEN, other])
+
+    def expected(both):
+        p, q = (jax.nn.softmax(hidden @ TABLE.T) for hidden in both)
+        apart = jnp.sum(p * jnp.log(p / q), -1) + jnp.sum(q * jnp.log(q / p), -1)
+        crossed = sum(defined(hidden, TABLE, 0.0, 0.1) for hidden in both) / 2
+        return crossed + 5 / 2 * jnp.sum(WEIGHTS * apart) / 2
+
+    def found(both):
+        return consistent_cross_entropy(both, TABLE, None, TARGETS, WEIGHTS, 0.1, 5.0)[0]
+
+    assert float(found(both)) == pytest.approx(float(expected(both)), rel=1e-5)
+    np.testing.assert_allclose(jax.grad(found)(both), jax.grad(expected)(both), atol=2e-5)

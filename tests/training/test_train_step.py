@@ -104,3 +104,31 @@ def test_evaluation_sums_are_those_of_one_device():
     expected = TranslationObjective(model).loss(params, BATCH, None)
     assert float(found["nll"]) == pytest.approx(float(expected["nll"]), rel=1e-5)
     assert float(found["loss"]) == pytest.approx(float(expected["nll"]), rel=1e-5)
+
+
+def test_the_average_forgets_as_fast_as_it_says():
+    model = tiny_config(num_layers=1).build(VOCAB)
+    optimizer = optax.sgd(0.5)
+    step = parallel.data_parallel(
+        make_train_step(TranslationObjective(model), optimizer, 0, average_decay=0.3), devices=jax.devices()[:1]
+    )
+    params = random_params(model)
+    state, expected = initial_state(params, optimizer, averaged=True), params
+    batch = {name: rows[None] for name, rows in BATCH.items()}
+    for number in range(5):
+        state, _ = step(state, batch)
+        decay = min(0.3, (1 + number) / (10 + number))
+        expected = jax.tree.map(lambda old, new, decay=decay: decay * old + (1 - decay) * new, expected, state.params)
+    jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, atol=1e-6), state.average, expected)
+    assert state.best_params is state.average
+
+
+def test_consistency_draws_two_passes_together():
+    model = tiny_config(num_layers=1, dropout=0.3).build(VOCAB)
+    params, key = random_params(model), jax.random.key(3)
+    batch = make_batch(ROWS, 8, 10)
+    plain, twice = (TranslationObjective(model, 0.1, weight).loss(params, batch, key) for weight in (0.0, 5.0))
+    assert twice["weight"] == plain["weight"] and twice["loss"] > plain["loss"]
+    still = TranslationObjective(tiny_config(num_layers=1).build(VOCAB), 0.1, 5.0).loss(params, batch, key)
+    expected = TranslationObjective(model, 0.1).loss(params, batch, None)
+    assert float(still["nll"]) == pytest.approx(float(expected["nll"]), rel=1e-5)
