@@ -53,6 +53,7 @@ class Checkpoints:
                         policies.BestN(get_metric_fn=_score, n=keep_best, keep_checkpoints_without_metrics=False),
                     ]
                 ),
+                best_fn=_score,  # without it, metrics are not written
                 create=True,
             ),
             item_names=("params", "optimizer_state", "position"),
@@ -81,8 +82,8 @@ class Checkpoints:
         return self._manager.latest_step()
 
     def best(self) -> tuple[float, int]:
-        """The highest score of a checkpoint, and the first step that had it."""
-        scores = [(score_of(self._run, step), step) for step in steps(self._run)]
+        """The highest score of a checkpoint, and the first step that had it; step 0 if none was evaluated."""
+        scores = [(score_of(self._run, step), step) for step in ranked(self._run)]
         return max(scores, key=lambda each: (each[0], -each[1]), default=(-math.inf, 0))
 
     def restore(self, step: int, like: Saved) -> Saved:
@@ -136,8 +137,16 @@ def choose(run: pathlib.Path, which: str) -> int:
     return int(which)
 
 
+def ranked(run: pathlib.Path) -> list[int]:
+    """The steps of the checkpoints that were evaluated, best first."""
+    scores = {step: score_of(run, step) for step in steps(run)}
+    evaluated = [step for step, score in scores.items() if score > -math.inf]
+    return sorted(evaluated, key=lambda step: (scores[step], step), reverse=True)
+
+
 def _score(metrics: dict[str, float]) -> float:
-    return float(metrics.get("score", metrics["bleu"]))
+    score = float(metrics.get("score", metrics["bleu"]))
+    return -math.inf if math.isnan(score) else score  # no number compares with a NaN
 
 
 def score_of(run: pathlib.Path, step: int) -> float:
