@@ -1,7 +1,10 @@
 """Adam or Muon, their learning-rate schedules, clipping and weight decay, by optax."""
 
 import dataclasses
+import fnmatch
 import math
+import re
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import jax
@@ -9,6 +12,9 @@ import jax.numpy as jnp
 import optax
 
 from mt.errors import UserError
+
+# Blocks are numbered from the input on, and what comes before them makes vectors of tokens and positions.
+_BLOCK, _INPUT = re.compile(r"(\w+_layers)_(\d+)/"), re.compile(r"\w+_(embedding|positions)/")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +34,10 @@ class OptimizerConfig:
         momentum: Muon's.
         newton_schulz_steps: iterations by which Muon makes a matrix orthogonal; fewer are rougher and cheaper.
         weight_decay: per step and unit of learning rate, of matrices only; 0 is none.
+        frozen: patterns of parameters that stay as they are, such as "encoder_*" or "*_embedding/*"; * is any text, and
+            a parameter's name is its path in the model, say encoder_layers_0/feed_forward/inner/kernel.
+        layer_decay: each block's learning rate is that of the block after it times this; embeddings come before the
+            first (Clark et al. 2020, ELECTRA, appendix A). 1 is one rate for all.
         clip_norm: the largest norm of the whole gradient; longer ones are scaled down; 0 is no clipping.
     """
 
@@ -41,6 +51,8 @@ class OptimizerConfig:
     momentum: float = 0.95
     newton_schulz_steps: int = 5
     weight_decay: float = 0.0
+    frozen: tuple[str, ...] = ()
+    layer_decay: float = 1.0
     clip_norm: float = 0.0
 
     def __post_init__(self):
@@ -55,6 +67,8 @@ class OptimizerConfig:
             raise UserError(f"optimizer.newton_schulz_steps: {self.newton_schulz_steps} is not positive")
         if not 0 < self.epsilon < math.inf:
             raise UserError(f"optimizer.epsilon: {self.epsilon} is not a positive number; the paper's is 1e-9")
+        if not 0 < self.layer_decay <= 1:
+            raise UserError(f"optimizer.layer_decay: {self.layer_decay} is not in (0, 1]; 1 is one rate for all")
         for field in ("weight_decay", "clip_norm"):
             if not 0 <= getattr(self, field) < math.inf:
                 raise UserError(f"optimizer.{field}: {getattr(self, field)} is not a number from 0 on")
@@ -88,12 +102,61 @@ def build(config: OptimizerConfig, steps: int) -> optax.GradientTransformation:
     """The optimizer of a training of so many steps."""
     clip = [optax.clip_by_global_norm(config.clip_norm)] if config.clip_norm else []
     decay = [optax.add_decayed_weights(config.weight_decay, mask=_matrices)] if config.weight_decay else []
-    return optax.chain(
+    trained = optax.chain(
         *clip,
         _muon(config) if config.kind == "muon" else optax.scale_by_adam(config.beta1, config.beta2, config.epsilon),
         *decay,
         optax.scale_by_learning_rate(schedule(config, steps)),
     )
+    if config.frozen:
+        parts = {False: trained, True: optax.set_to_zero()}
+        trained = optax.partition(parts, lambda params: frozen(params, config.frozen))
+    return trained if config.layer_decay == 1 else optax.chain(trained, _by_layer(config.layer_decay))
+
+
+def frozen(params: Any, patterns: Sequence[str]) -> Any:
+    """Of each parameter, whether it stays as it is.
+
+    Raises:
+        UserError: a pattern is of no parameter, or nothing is left to train.
+    """
+    names = [_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+    for pattern in patterns:
+        if not fnmatch.filter(names, pattern):
+            first = ", ".join(sorted({name.partition("/")[0] for name in names}))
+            raise UserError(f"optimizer.frozen: no parameter's name is like {pattern!r}; they begin with {first}")
+    if all(_like(name, patterns) for name in names):
+        raise UserError("optimizer.frozen: every parameter would be; leave some to train")
+    return jax.tree_util.tree_map_with_path(lambda path, _: _like(_name(path), patterns), params)
+
+
+def _like(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _name(path: Any) -> str:
+    return "/".join(key.key for key in path)
+
+
+def _by_layer(decay: float) -> optax.GradientTransformation:
+    """Scales updates by how far below the top their parameters are."""
+
+    def update(updates: Any, params: Any) -> Any:
+        names = [_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+        blocks = [found for found in map(_BLOCK.match, names) if found]
+        depths: dict[str, int] = {}
+        for found in blocks:
+            depths[found[1]] = max(depths.get(found[1], 0), int(found[2]) + 1)
+
+        def factor(path: Any, leaf: Any) -> Any:
+            name = _name(path)
+            if found := _BLOCK.match(name):
+                return leaf * decay ** (depths[found[1]] - 1 - int(found[2]))
+            return leaf * decay ** max(depths.values(), default=0) if _INPUT.match(name) else leaf
+
+        return jax.tree_util.tree_map_with_path(factor, updates)
+
+    return optax.stateless(update)
 
 
 def _muon(config: OptimizerConfig) -> optax.GradientTransformation:

@@ -1,9 +1,12 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
+from mt.errors import UserError
 from mt.models.transformer import TransformerConfig
 from mt.training.optimizer import OptimizerConfig, build, schedule
 from tests.conftest import random_params
@@ -42,6 +45,40 @@ def test_adam_by_hand_with_clipping_and_decay():
     # The first step of Adam is the gradient's sign; only the matrix decays.
     assert float(updates["a"]["kernel"][0, 0]) == pytest.approx(-0.1 * (1 + 0.01 * 2.0), rel=1e-5)
     assert float(updates["a"]["bias"][0]) == pytest.approx(0.1, rel=1e-5)
+
+
+def test_what_is_frozen_stays_and_the_rest_is_clipped_alone():
+    config = OptimizerConfig(
+        learning_rate=0.1, schedule="constant", warmup_steps=0, clip_norm=1.0, frozen=("a/*", "*/bias"), kind="muon"
+    )
+    params = {"a": {"kernel": jnp.ones((2, 2))}, "b": {"kernel": jnp.eye(2), "bias": jnp.ones(2)}}
+    optimizer, alone = build(config, 10), build(dataclasses.replace(config, frozen=()), 10)
+    gradients = jax.tree.map(lambda leaf: 100 * leaf, params)
+    updates, _ = optimizer.update(gradients, optimizer.init(params), params)
+    assert not updates["a"]["kernel"].any() and not updates["b"]["bias"].any()
+    only = {"b": {"kernel": params["b"]["kernel"]}}
+    expected, _ = alone.update({"b": {"kernel": gradients["b"]["kernel"]}}, alone.init(only), only)
+    np.testing.assert_allclose(updates["b"]["kernel"], expected["b"]["kernel"], rtol=1e-6)
+    for wrong, said in ((("c*",), "like 'c\\*'; they begin with a, b"), (("*",), "every parameter")):
+        with pytest.raises(UserError, match=said):
+            build(dataclasses.replace(config, frozen=wrong), 10).init(params)
+
+
+def test_rates_fall_with_the_distance_from_the_top():
+    params = random_params(TransformerConfig(num_layers=3, model_dim=8, ff_dim=8, num_heads=2, norm="pre").build(20))
+    config = OptimizerConfig(learning_rate=1.0, schedule="constant", warmup_steps=0, layer_decay=0.5)
+    optimizer = build(config, 10)
+    gradients = jax.tree.map(jnp.ones_like, params)
+    updates, _ = optimizer.update(gradients, optimizer.init(params), params)  # of Adam, all as large as the rate
+    for name, factor in {
+        "encoder_layers_2": 1,
+        "encoder_layers_1": 0.5,
+        "decoder_layers_0": 0.25,
+        "target_embedding": 0.125,
+        "decoder_norm": 1,
+    }.items():
+        for leaf in jax.tree.leaves(updates[name]):
+            np.testing.assert_allclose(leaf, -factor, rtol=1e-4)
 
 
 def test_muon_by_singular_values():
