@@ -11,6 +11,8 @@ from mt.version import __version__
 VERBS = {
     "train": "train a translator from a config, or go on with an interrupted training",
     "evaluate": "BLEU, chrF and TER of a run on a test set",
+    "average": "average the parameters of a run's last or best checkpoints",
+    "tune": "find the beam and the length penalty that are best on the dev set",
     "translate": "translate lines of text with a run",
     "export": "write a model for inference: a bundle, StableHLO, SavedModel, MarianMT, CTranslate2",
     "import": "make a run of a Hugging Face MarianMT model, such as OPUS-MT's",

@@ -43,7 +43,8 @@ class RunConfig:
         search: how translations are searched for.
         seed: of initial parameters, dropout and the order of the data.
         start_from: a run, or what was exported as a bundle, to go on training with other data or another optimizer. Its
-            parameters and tokenizers are taken, and its model but for dropout, dtype and remat.
+            parameters and tokenizers are taken, and its model but for dropout, dtype and remat. With another vocabulary
+            (tokenizer.path), such as a wider one, the pieces that both have keep their vectors, and others begin anew.
     """
 
     model: ModelConfig = TransformerConfig()
@@ -56,8 +57,6 @@ class RunConfig:
     start_from: str = ""
 
     def __post_init__(self):
-        if self.start_from and self.tokenizer.path:
-            raise UserError("tokenizer.path: leave it out, or start_from, whose tokenizers go with its parameters")
         parts, multiple = self.training.accumulation_steps, self.data.batching.row_multiple
         if multiple % parts:
             raise UserError(

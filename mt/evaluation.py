@@ -21,9 +21,10 @@ def score(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, dic
     return found
 
 
-def bleu(hypotheses: Sequence[str], references: Sequence[str]) -> float:
-    """BLEU alone, from 0 to 100."""
-    return sacrebleu.corpus_bleu(list(hypotheses), [list(references)]).score
+def score_by(metric: str, hypotheses: Sequence[str], references: Sequence[str]) -> float:
+    """One metric alone, "BLEU" or "chrF", from 0 to 100."""
+    scorer = {"BLEU": sacrebleu.BLEU, "chrF": sacrebleu.CHRF}[metric]()
+    return scorer.corpus_score(list(hypotheses), [list(references)]).score
 
 
 def moses_bleu(hypotheses: Sequence[str], references: Sequence[str], language: str) -> dict[str, float | str]:

@@ -321,3 +321,16 @@ def test_help_fits_a_screen(capsys):
     with pytest.raises(SystemExit):
         cli.main(["train", CONFIG, "--help"])
     assert "(default: 8000)" in capsys.readouterr().out  # the config's vocabulary, not any config's
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_translations_as_training_data(run, tmp_path, capsys, direction):
+    (tmp_path / "in.txt").write_text("I love\tyou.\n\nGood morning.\n  \n", "utf-8")
+    arguments = ["translate", str(run), str(tmp_path / "in.txt"), "--as-training-data", direction, "--tag", "<BT>"]
+    assert cli.main(arguments) == 0
+    lines = capsys.readouterr().out.split("\n")[:-1]
+    texts = ["I love you.", "Good morning."]
+    expected = zip(texts, Translator.load(run).translate(texts))
+    if direction == "backward":
+        expected = (pair[::-1] for pair in expected)
+    assert lines == [f"<BT> {source}\t{target}" for source, target in expected if source and target]

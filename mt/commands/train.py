@@ -27,7 +27,7 @@ from mt.data.tokenizers import NAMES, Tokenizers
 from mt.decoding.translator import Translator
 from mt.errors import UserError
 from mt.files import locked, write_json
-from mt.initialization import adopt, start
+from mt.initialization import adopt, existing_tokenizers, start, starting_params
 from mt.training.loop import train
 from mt.training.metrics_writer import MetricsWriter
 from mt.training.objectives import TranslationObjective
@@ -101,7 +101,7 @@ def _train(run: pathlib.Path, config: RunConfig) -> bool:
     model = config.model.build(len(tokenizers.target), len(tokenizers.source))
     training = assemble(config, model)
     checkpoints = Checkpoints(run, config.training.keep_last, config.training.keep_best)
-    state, step, position = _start(config, checkpoints, training)
+    state, step, position = _start(config, checkpoints, training, tokenizers, model)
     batches = data.batches(position)
     writer = MetricsWriter(run) if parallel.is_main() else None
     _, step, over = train(
@@ -163,7 +163,8 @@ def _prepare(run: pathlib.Path, config: RunConfig) -> Tokenizers:
         if begun and steps(run):
             if not can_go_on(run, steps(run)[-1]):
                 raise UserError(
-                    f"{run}: was not trained but imported; train it further in a new --workdir, with --start-from {run}"
+                    f"{run}: has parameters but no state of a training (it was imported or averaged); train it further "
+                    f"in a new --workdir, with --start-from {run}"
                 )
             before = trained.read_config(run)
             run_config.check_same(run, before["run"], config)
@@ -178,16 +179,14 @@ def _prepare(run: pathlib.Path, config: RunConfig) -> Tokenizers:
 
 def make_tokenizers(config: RunConfig) -> Tokenizers:
     """Those of the model that the training starts from, or one that is trained or read as the config says."""
-    if folder := start(config):
-        return Tokenizers.load(folder)
-    return Tokenizers.shared(_make_tokenizer(config.tokenizer, config.data))
+    dev, _ = config.data.corpus("dev"), config.data.training_corpora  # asked for early, while nothing has been done
+    if start(config) or config.tokenizer.path:
+        return existing_tokenizers(config)
+    return Tokenizers.shared(_train_tokenizer(config.tokenizer, config.data, dev))
 
 
-def _make_tokenizer(config: TokenizerConfig, data: DataConfig) -> Tokenizer:
-    """Trains the tokenizer on the training text, or reads the one that the config names."""
-    dev, _ = data.corpus("dev"), data.training_corpora  # asked for early, while nothing has been done
-    if config.path:
-        return Tokenizer.load(pathlib.Path(config.path).expanduser())
+def _train_tokenizer(config: TokenizerConfig, data: DataConfig, dev: str) -> Tokenizer:
+    """Trains the tokenizer on the training text."""
     pairs = sum(1 for _ in _train_pairs(data))
     if not pairs:
         raise UserError(f"data.train: {', '.join(data.train)} is empty; there is nothing to train on")
@@ -215,7 +214,9 @@ def _training_data(config: RunConfig, tokenizers: Tokenizers) -> TrainingData:
     return data or TrainingData(config.data, tokenizers, config.seed, *share)
 
 
-def _start(config: RunConfig, checkpoints: Checkpoints, training: Training) -> tuple[TrainState, int, Position]:
+def _start(
+    config: RunConfig, checkpoints: Checkpoints, training: Training, tokenizers: Tokenizers, model: Any
+) -> tuple[TrainState, int, Position]:
     """The state to begin with: of the newest checkpoint, or a new one."""
     shapes = jax.eval_shape(training.initial_state)
     _log(f"model: {sum(leaf.size for leaf in jax.tree.leaves(shapes.params)):,} parameters")
@@ -224,7 +225,7 @@ def _start(config: RunConfig, checkpoints: Checkpoints, training: Training) -> t
         params = None
         if folder := start(config):
             found = trained.load(folder)
-            params = found.params
+            params = starting_params(found, tokenizers, model, config.seed)
             _log(f"starting from {found.name}")
         return parallel.replicate(jax.jit(training.initial_state)(params)), 0, Position()
     saved = checkpoints.restore(step, Saved(shapes.best_params, shapes.rest, None))
@@ -260,7 +261,7 @@ def _dev_evaluation(
             translator.params = parallel.on_one_device(params)
             translations = translator.translate([source for source, _ in pairs], **search)
             translator.params = None
-            bleu = evaluation.bleu(translations, [target for _, target in pairs])
+            bleu = evaluation.score_by("BLEU", translations, [target for _, target in pairs])
         return {"loss": nll / weight, "bleu": parallel.from_main(bleu)}
 
     return evaluate

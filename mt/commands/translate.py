@@ -1,6 +1,7 @@
 """`mt translate`: lines in, lines out."""
 
 import dataclasses
+import itertools
 import pathlib
 import sys
 from collections.abc import Iterable, Iterator
@@ -52,7 +53,13 @@ class Arguments:
         output: file to write, only once all is translated; empty is standard output.
         n_best: translations a line. With more than 1, lines are tab-separated: the input line's number, the score, the
             log-probability in nats, the translation.
-        checkpoint: "best" by dev BLEU, "last", or a step.
+        as_training_data: writes pairs of source, tab, target to train on, in place of translations. "forward" has the
+            input as their source (knowledge distillation: a smaller model learns from this one's translations);
+            "backward" has it as their target (back-translation, Sennrich et al. 2016: a model of the other direction
+            learns from this one's translations of real text). Blank lines are left out.
+        tag: stands before each source, say <BT> (Caswell et al. 2019); make it a piece of its own by the config's
+            tokenizer.symbols.
+        checkpoint: "best" on the dev set, "last", or a step.
         search: what to search for; left out, the run's config says.
     """
 
@@ -60,6 +67,8 @@ class Arguments:
     input: tyro.conf.Positional[tuple[pathlib.Path, ...]] = ()
     output: str = ""
     n_best: int = 1
+    as_training_data: Literal["forward", "backward"] | None = None
+    tag: str = ""
     checkpoint: str = "best"
     search: tyro.conf.OmitArgPrefixes[SearchOptions] = SearchOptions()
 
@@ -74,6 +83,10 @@ def main(arguments: Arguments) -> None:
     output = check_output(pathlib.Path(arguments.output), "--output") if arguments.output else None
     if output in [path.resolve() for path in arguments.input]:
         raise UserError(f"--output {arguments.output}: is an input too, and would be lost; name another file")
+    if arguments.tag and not arguments.as_training_data:
+        raise UserError("--tag: goes with --as-training-data; leave it out, or say which")
+    if set(arguments.tag) & set("\t\r\n"):
+        raise UserError("--tag: has a tab or a line's end, which would be taken for the source's; leave it out")
     translator = Translator.load(arguments.run, arguments.checkpoint)
     lines: Iterable[str] = _translated(translator, arguments)
     # A bar beside translations on the same screen would only be in their way.
@@ -94,7 +107,21 @@ def _input(paths: tuple[pathlib.Path, ...]) -> Iterator[str]:
         yield from read_lines(path)
 
 
+def _pairs(translator: Translator, arguments: Arguments) -> Iterator[str]:
+    """Lines of source, tab, target."""
+    inputs, kept = itertools.tee(" ".join(line.split("\t")).strip() for line in _input(arguments.input))
+    found = translator.translate_lines(inputs, arguments.n_best, **arguments.search.given())
+    for line, translations in zip(kept, found):
+        for each in translations:
+            if line and each.text:
+                source, target = (line, each.text) if arguments.as_training_data == "forward" else (each.text, line)
+                yield f"{arguments.tag} {source}".strip() + f"\t{target}"
+
+
 def _translated(translator: Translator, arguments: Arguments) -> Iterator[str]:
+    if arguments.as_training_data:
+        yield from _pairs(translator, arguments)
+        return
     found = translator.translate_lines(_input(arguments.input), arguments.n_best, **arguments.search.given())
     for number, translations in enumerate(found, 1):
         if arguments.n_best == 1:

@@ -26,6 +26,7 @@ class TokenizerConfig:
             too small for so many gets fewer, and the run says so.
         kind: "unigram" (Kudo 2018) or "bpe" (Sennrich et al. 2016).
         normalization: SentencePiece's rule, "nmt_nfkc" (Unicode NFKC and plain spaces) or "identity".
+        symbols: pieces that are never cut and never part of others, such as tags ("<BT>").
         training_lines: how many lines, spread evenly over the text, the vocabulary is learnt from.
     """
 
@@ -33,6 +34,7 @@ class TokenizerConfig:
     vocab_size: int = 32_000
     kind: Literal["unigram", "bpe"] = "unigram"
     normalization: Literal["nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity"] = "nmt_nfkc"
+    symbols: tuple[str, ...] = ()
     training_lines: int = 5_000_000
 
     def __post_init__(self):
@@ -40,6 +42,8 @@ class TokenizerConfig:
             raise UserError(
                 f"tokenizer.vocab_size: {self.vocab_size} is too few; 256 are bytes and 4 are special, take 300 or more"
             )
+        if not all(symbol and symbol == "".join(symbol.split()) and "," not in symbol for symbol in self.symbols):
+            raise UserError("tokenizer.symbols: each must be some characters without space or comma")
         if self.training_lines < 1:
             raise UserError(f"tokenizer.training_lines: {self.training_lines} is not positive")
 
@@ -102,6 +106,7 @@ class Tokenizer:
             byte_fallback=True,
             hard_vocab_limit=False,
             character_coverage=0.9995,
+            user_defined_symbols=list(config.symbols),
             pad_id=PAD,
             bos_id=BOS,
             eos_id=EOS,

@@ -23,6 +23,13 @@ def test_bpe_by_option():
     assert bpe.decode(bpe.encode(["Je ne sais pas."])) == ["Je ne sais pas."]
 
 
+def test_symbols_are_never_cut():
+    texts = [text for pair in shipped_pairs("train", 300) for text in pair]
+    found = Tokenizer.train(texts, TokenizerConfig(vocab_size=400, symbols=("<BT>",)))
+    (ids,) = found.encode(["<BT> Je ne sais pas."])
+    assert "<BT>" in found.pieces(ids) and found.decode([ids]) == ["<BT> Je ne sais pas."]
+
+
 def test_a_small_corpus_gives_a_smaller_vocabulary():
     assert len(Tokenizer.train(["a b c", "d e"], TokenizerConfig(vocab_size=5000))) < 5000
 

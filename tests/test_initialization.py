@@ -1,0 +1,37 @@
+"""Training goes on from another model, also over another vocabulary."""
+
+import jax
+import numpy as np
+
+from mt import cli, trained
+from mt.data.tokenizer import Tokenizer, TokenizerConfig
+from tests.commands.test_average import run  # noqa: F401
+from tests.conftest import shipped_pairs
+from tests.test_cli import tiny_run_arguments
+
+
+def test_pieces_keep_their_vectors_in_a_wider_vocabulary(run, corpus_folder, tmp_path, capsys):  # noqa: F811
+    texts = [text for pair in shipped_pairs("train", 2000) for text in pair]
+    wider = Tokenizer.train(texts, TokenizerConfig(vocab_size=600, symbols=("<BT>",)))
+    (tmp_path / "wider.model").write_bytes(wider.model)
+    # Frozen, so that what training began with is what it ends with; something must be trained.
+    options = ["--start-from", str(run), "--tokenizer.path", str(tmp_path / "wider.model"), "--optimizer.frozen"]
+    options += ["*_embedding/*", "encoder_layers_*"]
+    arguments = tiny_run_arguments(corpus_folder, 3)
+    assert cli.main([*arguments, "--workdir", str(tmp_path / "tuned"), *options]) == 0
+    old, new = trained.load(run), trained.load(tmp_path / "tuned")
+    pieces = [each.tokenizers.target.pieces(range(len(each.tokenizers.target))) for each in (old, new)]
+    tables = [np.asarray(each.params["target_embedding"]["table"]) for each in (old, new)]
+    known = {piece: number for number, piece in enumerate(pieces[0])}
+    shared = [(number, known[piece]) for number, piece in enumerate(pieces[1]) if piece in known]
+    assert 300 < len(shared) < len(pieces[1]) and "<BT>" in pieces[1]
+    for row, before in shared:
+        np.testing.assert_array_equal(tables[1][row], tables[0][before])
+    others = np.delete(tables[1], [row for row, _ in shared], axis=0)
+    assert len(others) and others.any(1).all()
+    jax.tree.map(np.testing.assert_array_equal, old.params["encoder_layers_0"], new.params["encoder_layers_0"])
+    changed = jax.tree.leaves(
+        jax.tree.map(np.array_equal, old.params["decoder_layers_0"], new.params["decoder_layers_0"])
+    )
+    assert not all(changed)
+    assert f"{len(shared):,} of {len(pieces[1]):,} pieces have a vector there" in capsys.readouterr().err
