@@ -1,6 +1,9 @@
+import shutil
+
 import jax
 import pytest
 
+from mt import Translator, cli
 from mt import config as run_config
 from mt.errors import UserError
 from mt.models.interface import dummy_batch
@@ -17,6 +20,21 @@ def test_every_config_builds_a_model_and_survives_json(path):
     jax.eval_shape(lambda: model.init(jax.random.key(0), dummy_batch()))
     assert from_json(run_config.RunConfig, to_json(config), "there") == config
     assert f"mt train configs/{path.name}" in path.read_text()
+
+
+@pytest.mark.parametrize("path", [path for path in CONFIGS if "wmt" in path.stem], ids=lambda path: path.stem)
+def test_the_papers_settings_train_on_a_few_hundred_lines(path, corpus_folder, tmp_path):
+    """All is as for WMT but the text, the number of steps and the model's size."""
+    target = path.stem.split("_")[2]
+    for file in corpus_folder.iterdir():
+        shutil.copy(file, tmp_path / file.name.replace(".fr", f".{target}"))
+    small = {"model.num-layers": 1, "model.model-dim": 16, "model.ff-dim": 32, "model.num-heads": 2}
+    small |= {"tokenizer.vocab-size": 400, "training.steps": 2, "training.evaluate-every": 1}
+    options = [word for name, value in small.items() for word in (f"--{name}", str(value))]
+    arguments = ["train", str(path), "--workdir", str(tmp_path / "run"), "--data.train", str(tmp_path), *options]
+    assert cli.main([*arguments, "--search.max-length-offset", "5"]) == 0
+    assert cli.main(["average", str(tmp_path / "run"), str(tmp_path / "mean"), "--last", "2"]) == 0
+    assert len(Translator.load(tmp_path / "mean").translate(["Hello."], max_length_offset=5)) == 1
 
 
 @pytest.mark.parametrize(
