@@ -1,12 +1,19 @@
 """Multi30k, English to French: descriptions of pictures, 29,000 pairs that are read from the public files.
 
-mt train configs/multi30k_en_fr.py --workdir runs/multi30k_en_fr
+    mt train configs/multi30k_en_fr.py --workdir runs/multi30k_en_fr
+    mt evaluate runs/multi30k_en_fr --moses
+
+The model's size is that of Transformer-Tiny (Wu et al. 2021), which reports 61.80 BLEU on test_2016_flickr: of
+lower-cased Moses tokens, which is what --moses gives, and not comparable with sacreBLEU's of detokenised text.
+
+What was tried, by BLEU on val (greedy, cased, detokenised):
+
+    Adam 5e-3, linear decay, warm-up 300, no average   1,250 steps   49.9   21 minutes on two AVX2 cores, not idle
 """
 
 from mt.config import RunConfig
 from mt.data.batching import BatchingConfig
 from mt.data.pipeline import DataConfig
-from mt.data.sampling import SamplingConfig
 from mt.data.tokenizer import TokenizerConfig
 from mt.decoding.beam_search import SearchConfig
 from mt.models.transformer import TransformerConfig
@@ -23,7 +30,6 @@ def get_config() -> RunConfig:
             train=("multi30k",),
             test="multi30k[test_2016_flickr]",
             batching=BatchingConfig("packing", batch_tokens=4096, row_length=64),
-            sampling=SamplingConfig(source=0.0, target=0.0),
         ),
         optimizer=OptimizerConfig(learning_rate=5e-3, warmup_steps=2000),
         training=TrainingConfig(steps=8000, evaluate_every=500, average_decay=0.999, dev_search="greedy"),
