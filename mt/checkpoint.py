@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import math
 import pathlib
 from collections.abc import Iterator
@@ -16,6 +17,10 @@ from mt.errors import UserError
 
 FOLDER = "checkpoints"
 PARAMS = "params"
+
+
+# Orbax warns of each checkpoint without metrics; one that is saved because training was stopped has none.
+logging.getLogger("absl").addFilter(lambda record: "tracked_metric" not in record.getMessage())
 
 
 class Saved(NamedTuple):
