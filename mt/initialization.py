@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from mt import trained
+from mt import pretrained, trained
 from mt.config import RunConfig
 from mt.data.tokenizer import Tokenizer
 from mt.data.tokenizers import Tokenizers
@@ -23,8 +23,8 @@ _OWN = ("dropout", "attention_dropout", "activation_dropout", "stochastic_depth"
 
 
 def start(config: RunConfig) -> pathlib.Path | None:
-    """The run or bundle that a config starts from, if from any."""
-    return pathlib.Path(config.start_from).expanduser() if config.start_from else None
+    """The folder of the run or bundle that a config starts from, if from any."""
+    return pretrained.locate(config.start_from) if config.start_from else None
 
 
 def adopt(config: RunConfig, run: pathlib.Path | None = None) -> RunConfig:
@@ -59,7 +59,7 @@ def existing_tokenizers(config: RunConfig) -> Tokenizers:
     """Those that the config names, or else those of the model that it starts from."""
     if config.tokenizer.path:
         return Tokenizers.shared(Tokenizer.load(pathlib.Path(config.tokenizer.path).expanduser()))
-    return Tokenizers.load(pathlib.Path(config.start_from).expanduser())
+    return Tokenizers.load(pretrained.locate(config.start_from))
 
 
 def starting_params(found: trained.Trained, tokenizers: Tokenizers, model: Any, seed: int) -> Any:

@@ -49,7 +49,9 @@ def read_config(run: pathlib.Path) -> dict[str, Any]:
     """
     path = run / CONFIG
     if not run.is_dir():
-        raise UserError(f"{run}: no such folder; give the --workdir of mt train, or what mt export has made")
+        raise UserError(
+            f"{run}: no such folder, nor a model that ships; give the --workdir of mt train, or what mt export has made"
+        )
     if not path.is_file():
         raise UserError(f"{run} has no {CONFIG}: give the --workdir of mt train, or a bundle that mt export has made")
     try:

@@ -21,7 +21,7 @@ LAYERS = [
     {"parallel", "tracing", "quantization", "manifest"},
     {"decoding.__init__", "decoding.top_k", "decoding.splitting"},
     {"decoding.beam_search"},
-    {"checkpoint"},
+    {"checkpoint", "pretrained"},
     {"bundles"},
     {"trained"},
     {"decoding.translator"},

@@ -10,7 +10,7 @@ import jax
 import tyro
 
 from mt import config as run_config
-from mt import parallel, trained
+from mt import parallel, pretrained, trained
 from mt.assembly import assemble
 from mt.benchmarks import timing
 from mt.benchmarks.decoding import growth, measure_search, measure_text
@@ -89,6 +89,7 @@ def defaults(arguments: list[str]) -> Arguments | None:
 
 
 def _config(path: pathlib.Path) -> RunConfig:
+    path = pretrained.locate(path)
     if path.suffix == ".py":
         return run_config.read(path)
     return from_json(RunConfig, trained.read_config(path)["run"], str(path / trained.CONFIG))
@@ -168,7 +169,7 @@ def _figure(value: float) -> str:
 
 
 def _subject(arguments: Arguments) -> Subject:
-    path = arguments.subject
+    path = pretrained.locate(arguments.subject)
     if path.suffix == ".py":
         return Subject(adopt(arguments.run), None)
     found = trained.load(path)

@@ -2,13 +2,14 @@
 
 import dataclasses
 import pathlib
+import re
 import sys
 from typing import Any, Literal
 
 import tyro
 from tqdm import tqdm
 
-from mt import evaluation, parallel, trained
+from mt import evaluation, parallel, pretrained, trained
 from mt.commands.translate import SearchOptions
 from mt.data.datasets import read_aligned, read_pairs
 from mt.data.pipeline import DataConfig
@@ -25,12 +26,15 @@ class Arguments:
     detokenised text (TER is lower-cased, as sacreBLEU has it).
 
     Attributes:
-        run: the --workdir of a training.
+        run: the --workdir of a training, a bundle, or the name of a model that ships.
         split: of the run's corpora; "test" if left out.
+        corpus: to take that split of, in place of the run's own: a folder or a TFDS name, as data.test has it. Pairs
+            that are blank on both sides, which part documents, are left out.
         source: file to translate in place of a split, with --reference.
         reference: its reference translation, line by line.
         checkpoint: "best" by dev BLEU, "last", or a step.
-        json: file for the result; empty is evaluation-NAME.json in the run.
+        json: file for the result; empty is evaluation-NAME.json in the run, or none for a model that
+            ships.
         translations: file for the translations; empty is none.
         moses: BLEU of lower-cased text cut by Moses' rules too, as papers on Multi30k give it; needs the extra `moses`.
         search: what to search for; left out, the run's config says.
@@ -38,6 +42,7 @@ class Arguments:
 
     run: tyro.conf.Positional[pathlib.Path]
     split: Literal["test", "dev", "train"] | None = None
+    corpus: str = ""
     source: pathlib.Path | None = None
     reference: pathlib.Path | None = None
     checkpoint: str = "best"
@@ -49,12 +54,14 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     """Runs the verb."""
+    run = pretrained.locate(arguments.run)
     parallel.use_cores_as_devices()
     parallel.use_compilation_cache(default_cache() / "xla")
     if (arguments.source is None) != (arguments.reference is None):
         raise UserError("--source and --reference: give both files, or neither and a --split")
-    if arguments.source and arguments.split:
-        raise UserError(f"--split {arguments.split}: is of the run's corpora; leave out either it or --source")
+    if arguments.source and (arguments.split or arguments.corpus):
+        option = f"--split {arguments.split}" if arguments.split else f"--corpus {arguments.corpus}"
+        raise UserError(f"{option}: is of a corpus; leave out either it or --source")
     outputs = {option: getattr(arguments, option) for option in ("json", "translations")}
     written = {option: check_output(pathlib.Path(path), f"--{option}") for option, path in outputs.items() if path}
     read = [path.resolve() for path in (arguments.source, arguments.reference) if path]
@@ -66,24 +73,34 @@ def main(arguments: Arguments) -> None:
             raise UserError(f"{arguments.source}: empty; there is nothing to evaluate on")
         name = arguments.source.name
     else:
-        name = arguments.split or "test"
-        pairs = read_split(arguments.run, name)
-    found = trained.load(arguments.run, arguments.checkpoint)
+        split = arguments.split or "test"
+        name = "-".join(filter(None, (_short(arguments.corpus), split if arguments.split else ""))) or split
+        pairs = [pair for pair in read_split(run, split, arguments.corpus) if any(map(str.strip, pair))]
+    found = trained.load(run, arguments.checkpoint)
     translator = Translator.of(found)
     translations = translate_all(translator, [source for source, _ in pairs], arguments.search.given())
     result = report(name, found.name, translations, pairs, found.languages.target if arguments.moses else "")
     if "translations" in written:
         write_atomically(written["translations"], "".join(f"{line}\n" for line in translations).encode())
-    path = written.get("json", arguments.run / f"evaluation-{name}.json")
-    write_json(path, result)
-    print(f"written to {path}", file=sys.stderr)
+    path = written.get("json", None if pretrained.is_shipped(run) else run / f"evaluation-{name}.json")
+    if path is not None:
+        write_json(path, result)
+        print(f"written to {path}", file=sys.stderr)
 
 
-def read_split(run: pathlib.Path, split: str) -> list[tuple[str, str]]:
-    """The pairs of one of the splits that a run was configured with."""
+def _short(corpus: str) -> str:
+    """The last part of a corpus' name, with nothing in it that a file's name had better not have."""
+    return re.sub(r"\W+", "-", pathlib.PurePath(corpus).name).strip("-")
+
+
+def read_split(run: pathlib.Path, split: str, corpus: str = "") -> list[tuple[str, str]]:
+    """The pairs of one of the splits that a run was configured with, or of another corpus of its languages."""
     where = str(run / trained.CONFIG)
     data = from_json(DataConfig, trained.read_config(run)["run"]["data"], where)
-    corpora = data.training_corpora if split == "train" else (data.corpus(split),)
+    if corpus:
+        corpora: tuple[str, ...] = (corpus,)
+    else:
+        corpora = data.training_corpora if split == "train" else (data.corpus(split),)
     return [pair for corpus in corpora for pair in read_pairs(corpus, split, data.languages)]
 
 

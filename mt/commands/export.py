@@ -7,8 +7,9 @@ from typing import Literal
 
 import tyro
 
-from mt import trained
+from mt import pretrained, trained
 from mt.commands.translate import SearchOptions
+from mt.data.text import read_lines
 from mt.errors import UserError
 from mt.exporting.model_card import evaluations, model_card
 from mt.files import atomic_folder, write_atomically
@@ -66,7 +67,7 @@ class Arguments:
     """Writes a trained model into a new folder, for translating with `mt` or without.
 
     Attributes:
-        run: the --workdir of a training, or a bundle.
+        run: the --workdir of a training, a bundle, or the name of a model that ships.
         out: folder to make.
         format: "bundle" is all that mt translate takes, verified when it is loaded; "stablehlo" the beam search as
             programs for CPU, CUDA and TPU, run by JAX alone; "saved_model" the same for TensorFlow Serving; "marian" a
@@ -74,6 +75,8 @@ class Arguments:
         dtype: of the parameters. A bundle takes float32, bfloat16 or int8; CTranslate2 float16 too; the others float32.
         checkpoint: "best" by dev BLEU, "last", or a step.
         license: of the model, for its card.
+        notes: file of Markdown that the card ends with, on what else is to be known: where the data comes from, what
+            the model is bad at.
         n_best: translations a sentence that are to be had ("stablehlo" and "saved_model").
         search: how to search ("stablehlo" and "saved_model"); left out, the run's config says.
     """
@@ -84,12 +87,14 @@ class Arguments:
     dtype: Literal["float32", "float16", "bfloat16", "int8"] = "float32"
     checkpoint: str = "best"
     license: str = "unknown"
+    notes: pathlib.Path | None = None
     n_best: int = 1
     search: tyro.conf.OmitArgPrefixes[SearchOptions] = SearchOptions()
 
 
 def main(arguments: Arguments) -> None:
     """Runs the verb."""
+    arguments = dataclasses.replace(arguments, run=pretrained.locate(arguments.run))
     if arguments.dtype not in _DTYPES[arguments.format]:
         allowed = " or ".join(_DTYPES[arguments.format])
         raise UserError(f"--dtype {arguments.dtype}: --format {arguments.format} takes {allowed}")
@@ -102,6 +107,7 @@ def main(arguments: Arguments) -> None:
     out = arguments.out.resolve()
     if out.exists():
         raise UserError(f"{arguments.out}: is there already; name a new folder")
+    notes = "\n".join(read_lines(arguments.notes)) if arguments.notes else ""
     found = trained.load(arguments.run, arguments.checkpoint)
     search = dataclasses.replace(found.search, **given)
     if not 1 <= arguments.n_best <= search.beam_size:
@@ -111,7 +117,7 @@ def main(arguments: Arguments) -> None:
     described = trained.read_config(arguments.run)
     use = _USES[arguments.format].format(out=out.name, example=_EXAMPLE)
     scores = evaluations(arguments.run, found.name)
-    card = model_card(found, described, scores, arguments.dtype, arguments.license, use)
+    card = model_card(found, described, scores, arguments.dtype, arguments.license, use, notes)
     with atomic_folder(out) as folder:
         write_atomically(folder / "README.md", card.encode())
         # Each imports only what it needs.

@@ -2,10 +2,11 @@
 
 import contextlib
 import dataclasses
+import math
 import pathlib
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import jax
@@ -186,24 +187,29 @@ def make_tokenizers(config: RunConfig) -> Tokenizers:
 
 
 def _train_tokenizer(config: TokenizerConfig, data: DataConfig, dev: str) -> Tokenizer:
-    """Trains the tokenizer on the training text."""
-    pairs = sum(1 for _ in _train_pairs(data))
-    if not pairs:
+    """Trains the tokenizer on the training text, of each corpus in proportion to its weight."""
+    corpora, weights = data.training_corpora, data.train_weights or (1.0,) * len(data.train)
+    sizes = [sum(1 for _ in read_pairs(corpus, "train", data.languages)) for corpus in corpora]
+    if not any(sizes):
         raise UserError(f"data.train: {', '.join(data.train)} is empty; there is nothing to train on")
     if next(read_pairs(dev, "dev", data.languages), None) is None:
         raise UserError(f"data.dev: {dev} is empty; name another corpus")
-    stride = -(-2 * pairs // config.training_lines)
-    _log(f"learning a vocabulary of {config.vocab_size:,} pieces from {-(-pairs // stride):,} of {pairs:,} pairs")
-    chosen = (pair for number, pair in enumerate(_train_pairs(data)) if number % stride == 0)
-    tokenizer = Tokenizer.train((text for pair in chosen for text in pair), config)
+    shares = [weight / max(weights) for weight in weights]
+    pairs = sum(size * share for size, share in zip(sizes, shares))
+    shares = [share * min(1.0, config.training_lines / (2 * pairs)) for share in shares]
+    chosen = sum(math.ceil(size * share) for size, share in zip(sizes, shares))
+    _log(f"learning a vocabulary of {config.vocab_size:,} pieces from {chosen:,} of {sum(sizes):,} pairs")
+    lines = (
+        text
+        for corpus, share in zip(corpora, shares)
+        for number, pair in enumerate(read_pairs(corpus, "train", data.languages))
+        if math.ceil((number + 1) * share) > math.ceil(number * share)  # spread evenly, the first among them
+        for text in pair
+    )
+    tokenizer = Tokenizer.train(lines, config)
     if len(tokenizer) != config.vocab_size:
         _log(f"the text has enough for {len(tokenizer):,} pieces only")
     return tokenizer
-
-
-def _train_pairs(data: DataConfig) -> Iterator[tuple[str, str]]:
-    for corpus in data.training_corpora:
-        yield from read_pairs(corpus, "train", data.languages)
 
 
 def _training_data(config: RunConfig, tokenizers: Tokenizers) -> TrainingData:

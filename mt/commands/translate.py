@@ -10,7 +10,7 @@ from typing import Any, Literal
 import tyro
 from tqdm import tqdm
 
-from mt import parallel
+from mt import parallel, pretrained
 from mt.data.text import decode_lines, read_lines
 from mt.data.tokenized import default_cache
 from mt.decoding.translator import Translator
@@ -48,7 +48,8 @@ class Arguments:
     """Translates text, a sentence or paragraph a line: as many lines out as in, in order.
 
     Attributes:
-        run: the --workdir of a training.
+        run: the --workdir of a training, a bundle, or the name of a model that ships. Left out, also where the first
+            name is a file's, it is en_fr_small, from English to French.
         input: files to translate, one after the other (.gz and .xz too); none is standard input.
         output: file to write, only once all is translated; empty is standard output.
         n_best: translations a line. With more than 1, lines are tab-separated: the input line's number, the score, the
@@ -63,7 +64,7 @@ class Arguments:
         search: what to search for; left out, the run's config says.
     """
 
-    run: tyro.conf.Positional[pathlib.Path]
+    run: tyro.conf.Positional[pathlib.Path | None] = None
     input: tyro.conf.Positional[tuple[pathlib.Path, ...]] = ()
     output: str = ""
     n_best: int = 1
@@ -75,6 +76,11 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     """Runs the verb."""
+    run = arguments.run
+    if run is None or run.is_file():
+        arguments = dataclasses.replace(arguments, input=(run, *arguments.input) if run else ())
+        run = pathlib.Path(pretrained.DEFAULT)
+        print(f"no run is named: translating with {run}, the English to French model that ships", file=sys.stderr)
     parallel.use_cores_as_devices()
     parallel.use_compilation_cache(default_cache() / "xla")
     for path in arguments.input:
@@ -87,7 +93,7 @@ def main(arguments: Arguments) -> None:
         raise UserError("--tag: goes with --as-training-data; leave it out, or say which")
     if set(arguments.tag) & set("\t\r\n"):
         raise UserError("--tag: has a tab or a line's end, which would be taken for the source's; leave it out")
-    translator = Translator.load(arguments.run, arguments.checkpoint)
+    translator = Translator.load(run, arguments.checkpoint)
     lines: Iterable[str] = _translated(translator, arguments)
     # A bar beside translations on the same screen would only be in their way.
     quiet = not sys.stderr.isatty() or (sys.stdout.isatty() and output is None)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import tyro
 
-from mt import evaluation, parallel, trained
+from mt import evaluation, parallel, pretrained, trained
 from mt.bundles import is_bundle
 from mt.commands.evaluate import read_split, translate_all
 from mt.data.tokenized import default_cache
@@ -25,7 +25,7 @@ class Arguments:
     penalties with the run's own beam, then the beams with the best of the penalties.
 
     Attributes:
-        run: the --workdir of a training.
+        run: the --workdir of a training, a bundle, or the name of a model that ships.
         beam_sizes: beams to try.
         length_penalties: exponents to try; 0 compares log-probabilities alone.
         metric: what is to be highest.
@@ -45,6 +45,7 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     """Runs the verb."""
+    arguments = dataclasses.replace(arguments, run=pretrained.locate(arguments.run))
     if arguments.save and is_bundle(arguments.run):
         raise UserError(f"--save: {arguments.run} is a bundle, which is not changed; tune the run, and export it again")
     if not arguments.beam_sizes or not arguments.length_penalties:

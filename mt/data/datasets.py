@@ -40,8 +40,8 @@ def read_pairs(corpus: str, split: str, languages: Languages) -> Iterator[tuple[
             a file of tab-separated pairs, source first (.tsv),
             two aligned files with a comma between them, source first,
             the name of a TFDS dataset ("wmt14_translate/fr-en").
-            Files may be compressed (.gz, .xz). "[NAME]" at the end takes that split in place of `split`
-            ("multi30k[test_2016_flickr]", "wmt14_translate/fr-en[train[:1%]]").
+            Files may be compressed (.gz, .xz), and $NAME is an environment variable's value. "[NAME]" at the end takes
+            that split in place of `split` ("multi30k[test_2016_flickr]", "wmt14_translate/fr-en[train[:1%]]").
         split: "train", "dev" or "test".
         languages: from what into what.
 
@@ -67,7 +67,7 @@ def fingerprint(corpus: str, split: str, languages: Languages) -> Any:
 
 def has_splits(corpus: str) -> bool:
     """Whether the corpus has a train, dev and test part, as folders and TFDS datasets do and single files do not."""
-    name = corpus.partition("[")[0]
+    name = _expanded(corpus.partition("[")[0])
     return pathlib.Path(name).expanduser().is_dir() or not ("," in name or _is_table(name))
 
 
@@ -81,6 +81,7 @@ def _open(corpus: str, split: str, languages: Languages) -> "_TwoFiles | _Table 
         raise UserError(f"corpus {corpus!r}: the bracket of the split is not closed; write {corpus + ']'!r}")
     if not name:
         raise UserError(f"corpus {corpus!r}: has no name; name a folder, files or a TFDS dataset")
+    name = _expanded(name)
     names = (chosen[:-1],) if bracket else SPLIT_NAMES[split]
     path = pathlib.Path(name).expanduser()
     if path.is_dir():
@@ -99,6 +100,14 @@ def _open(corpus: str, split: str, languages: Languages) -> "_TwoFiles | _Table 
     if not _TFDS_NAME.fullmatch(name) or name.startswith((".", "/", "~")):
         raise UserError(f"corpus {corpus!r}: no such file or folder; check the path")
     return _Tfds(name, names, languages)
+
+
+def _expanded(name: str) -> str:
+    """The name with the values of the environment variables in it."""
+    expanded = os.path.expandvars(name)
+    if unset := re.search(r"\$\{?(\w+)", expanded):
+        raise UserError(f"corpus {name!r}: the environment variable {unset[1]} is not set; set it to a folder")
+    return expanded
 
 
 def _refuse_other_split(corpus: str, bracket: str) -> None:

@@ -41,8 +41,10 @@ class DataConfig:
         source_language: code of the language that is translated, as files and datasets name it.
         target_language: code of the language that it is translated into.
         train: corpora to train on. Each is a folder with train.SOURCE and train.TARGET, a .tsv file, two files with a
-            comma between them, or a TFDS name; .gz and .xz too; [SPLIT] at its end takes another split than its own.
-        train_weights: how many times an epoch each corpus is seen, 1 if left out.
+            comma between them, or a TFDS name; .gz and .xz too; [SPLIT] at its end takes another split than its own,
+            and $NAME is an environment variable's value.
+        train_weights: how many times an epoch each corpus is seen, 1 if left out. The vocabulary is learnt from the
+            corpora in the same proportion.
         dev: corpus to choose the best checkpoint by; empty is the first training corpus' own dev split.
         test: corpus to report on; empty is the first training corpus' own test split.
         filter: which training pairs are left out.

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from mt import parallel, tracing, trained
+from mt import parallel, pretrained, tracing, trained
 from mt.data.tokenizers import Tokenizers
 from mt.decoding.beam_search import Hypotheses, SearchConfig, search_rows
 from mt.decoding.splitting import split_long
@@ -61,17 +61,17 @@ class Translator:
         self._programs: dict[Any, Any] = {}
 
     @classmethod
-    def load(cls, run: str | pathlib.Path, checkpoint: str = "best") -> "Translator":
+    def load(cls, run: str | pathlib.Path = pretrained.DEFAULT, checkpoint: str = "best") -> "Translator":
         """The translator that a run has trained.
 
         Args:
-            run: its folder.
+            run: its folder, a bundle's, or the name of a model that ships; left out, the English to French one.
             checkpoint: "best" by dev BLEU, "last", or a step.
 
         Raises:
             UserError: it is not a run, has no such checkpoint, or a file of it is damaged.
         """
-        return cls.of(trained.load(pathlib.Path(run), checkpoint))
+        return cls.of(trained.load(pretrained.locate(run), checkpoint))
 
     @classmethod
     def of(cls, found: trained.Trained) -> "Translator":

@@ -11,7 +11,13 @@ from mt.version import __version__
 
 
 def model_card(
-    found: Trained, described: dict[str, Any], evaluations: list[dict[str, Any]], dtype: str, licence: str, use: str
+    found: Trained,
+    described: dict[str, Any],
+    evaluations: list[dict[str, Any]],
+    dtype: str,
+    licence: str,
+    use: str,
+    notes: str = "",
 ) -> str:
     """The card, in Markdown, headed by the fields that model hubs read.
 
@@ -22,6 +28,7 @@ def model_card(
         dtype: of the parameters as they are exported.
         licence: of the model.
         use: the lines that use it, in its format.
+        notes: Markdown of what else is to be known.
     """
     source, target = found.languages.source, found.languages.target
     model, data = described["run"]["model"], described["run"]["data"]
@@ -34,6 +41,7 @@ def model_card(
         for metric, result in each["metrics"].items()
     ]
     scored = "" if dtype == "float32" or not scores else "; the scores below are of the same in float32"
+    ending = f"\n{notes}\n" if notes else ""
     table = "\n".join(["| test set | sentences | metric | score | signature |", "|---|---|---|---|---|", *scores])
     return f"""---
 language: [{source}, {target}]
@@ -59,7 +67,7 @@ pieces, from `{found.name}`, exported by mt {__version__}.
 ## Quality
 
 {table if scores else "Not evaluated yet: `mt evaluate` does."}
-"""
+{ending}"""
 
 
 def _cell(text: str) -> str:

@@ -4,7 +4,7 @@ import lzma
 import pytest
 import tensorflow_datasets as tfds
 
-from mt.data.datasets import Languages, fingerprint, read_pairs
+from mt.data.datasets import Languages, fingerprint, has_splits, read_pairs
 from mt.errors import UserError
 from tests.conftest import shipped_pairs
 
@@ -28,6 +28,15 @@ def test_files_as_people_have_them(tmp_path, suffix, opener):
     assert list(read_pairs(two_files, "train", EN_FR)) == PAIRS
     assert list(read_pairs(f"{tmp_path}/pairs.tsv{suffix}", "train", EN_FR)) == PAIRS
     assert list(read_pairs(str(tmp_path), "dev", Languages("fr", "en"))) == [pair[::-1] for pair in PAIRS]
+
+
+def test_a_name_may_have_environment_variables(tmp_path, monkeypatch):
+    _write(tmp_path / "a.tsv", ["\t".join(pair) for pair in PAIRS])
+    monkeypatch.setenv("MINE", str(tmp_path))
+    assert list(read_pairs("$MINE/a.tsv", "train", EN_FR)) == PAIRS and not has_splits("${MINE}/a.tsv")
+    monkeypatch.delenv("MINE")
+    with pytest.raises(UserError, match="corpus '\\$MINE/a.tsv': the environment variable MINE is not set"):
+        read_pairs("$MINE/a.tsv", "train", EN_FR)
 
 
 def test_crlf_and_a_byte_order_mark_are_no_text(tmp_path):

@@ -84,10 +84,13 @@ def test_the_card_has_a_row_for_each_score(run, tmp_path):
     result = {"BLEU": {"score": 12.345, "signature": "nrefs:1|case:mixed"}}
     described = {"name": "test", "model": f"{copy} at step 7", "sentences": 2000, "metrics": result}
     (copy / "evaluation-test.json").write_text(json.dumps(described))
-    assert cli.main(["export", str(copy), str(tmp_path / "out"), "--dtype", "int8"]) == 0
+    (tmp_path / "notes.md").write_text("## Weaknesses\n\nIt knows no slang.")
+    notes = ["--notes", str(tmp_path / "notes.md")]
+    assert cli.main(["export", str(copy), str(tmp_path / "out"), "--dtype", "int8", *notes]) == 0
     card = (tmp_path / "out" / "README.md").read_text()
     assert "| test | 2,000 | BLEU | 12.35 | `nrefs:1\\|case:mixed` |" in card
     assert "Parameters: int8; the scores below are of the same in float32" in card
+    assert card.endswith("\n\n## Weaknesses\n\nIt knows no slang.\n")
 
 
 def _refused(folder: pathlib.Path, capsys) -> str:
