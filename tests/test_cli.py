@@ -60,6 +60,15 @@ def test_evaluate_a_split_and_files(run, corpus_folder, tmp_path, capsys):
     arguments = ["--source", f"{corpus_folder}/test.en", "--reference", f"{corpus_folder}/test.fr"]
     assert cli.main(["evaluate", str(run), *arguments, "--json", str(tmp_path / "e.json"), "--beam-size", "2"]) == 0
     assert json.loads((tmp_path / "e.json").read_text())["sentences"] == 40
+    other = tmp_path / "more.docs"  # two documents with a blank line between them
+    other.mkdir()
+    for language in ("en", "fr"):
+        lines = (corpus_folder / f"test.{language}").read_text().splitlines(keepends=True)
+        (other / f"test.{language}").write_text("".join([*lines[:10], "\n", *lines[10:]]))
+    assert cli.main(["evaluate", str(run), "--corpus", str(other), "--beam-size", "2"]) == 0
+    found = json.loads((run / "evaluation-more-docs.json").read_text())
+    assert found["name"] == "more-docs" and found["sentences"] == 40
+    assert found["metrics"] == json.loads((tmp_path / "e.json").read_text())["metrics"]
 
 
 def test_translate_files_and_n_best(run, tmp_path, capsys):
@@ -220,6 +229,7 @@ def test_bad_requests_of_a_good_run(run, corpus_folder, tmp_path, capsys):
     assert "give both files" in _answer(capsys, ["evaluate", str(run), "--source", f"{corpus_folder}/test.en"])
     both = ["--source", f"{corpus_folder}/test.en", "--reference", f"{corpus_folder}/test.fr", "--split", "dev"]
     assert "leave out either" in _answer(capsys, ["evaluate", str(run), *both])
+    assert "leave out either" in _answer(capsys, ["evaluate", str(run), *both[:-2], "--corpus", "tatoeba_en_fr"])
     for option in ("--json", "--translations"):
         assert "no folder" in _answer(capsys, ["evaluate", str(run), option, str(tmp_path / "a" / "b")])
 
