@@ -16,7 +16,7 @@ from mt import config as run_config
 from mt import evaluation, parallel, trained
 from mt.assembly import Training, assemble
 from mt.bundles import is_bundle
-from mt.checkpoint import Checkpoints, Saved, can_go_on, steps
+from mt.checkpoint import Checkpoints, can_go_on, steps
 from mt.commands import evaluate as evaluate_command
 from mt.commands.positional import positional
 from mt.config import RunConfig
@@ -29,7 +29,7 @@ from mt.decoding.translator import Translator
 from mt.errors import UserError
 from mt.files import locked, write_json
 from mt.initialization import adopt, existing_tokenizers, start, starting_params
-from mt.training.loop import train
+from mt.training.loop import go_on_from, train
 from mt.training.metrics_writer import MetricsWriter
 from mt.training.objectives import TranslationObjective
 from mt.training.optimizer import schedule
@@ -234,11 +234,9 @@ def _start(
             params = starting_params(found, tokenizers, model, config.seed)
             _log(f"starting from {found.name}")
         return parallel.replicate(jax.jit(training.initial_state)(params)), 0, Position()
-    saved = checkpoints.restore(step, Saved(shapes.best_params, shapes.rest, None))
+    state, position = go_on_from(step, checkpoints, shapes)
     _log(f"going on from step {step}")
-    at = parallel.replicate(jax.numpy.asarray(step, jax.numpy.int32))
-    state = shapes.restored(at, saved.params, saved.optimizer_state)
-    return state, step, Position(*saved.position)
+    return state, step, position
 
 
 def _dev_evaluation(

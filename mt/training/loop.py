@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, Protocol
 
 import jax
+import jax.numpy as jnp
 from tqdm import tqdm
 
 from mt import parallel
 from mt.checkpoint import Checkpoints, Saved
 from mt.data.pipeline import Position
 from mt.errors import UserError
+from mt.training.soundness import Watch
 from mt.training.train_step import TrainState
 
 # Steps given to the device ahead of the one whose result is awaited: it never idles, and never lags far behind.
@@ -41,6 +43,10 @@ class TrainingConfig:
         dev_search: "greedy" is quicker, "beam" is what `mt translate` does.
         best_by: what makes a checkpoint the best: the highest BLEU on the dev set, or the lowest loss.
         patience: evaluations without a better one after which training ends; 0 is never.
+        most_skipped: updates in a row that may be skipped because the loss, its gradient or they themselves are not
+            finite; one more ends training.
+        spike_factor: where the loss' average over log_every steps is more than so many times the average before it,
+            training goes back to its newest checkpoint, and on with the text that comes next; say 1.5; 0 is never.
         keep_last: checkpoints to keep, the newest, beside the best.
         keep_best: checkpoints to keep, the best.
     """
@@ -56,6 +62,8 @@ class TrainingConfig:
     dev_search: Literal["greedy", "beam"] = "greedy"
     best_by: Literal["bleu", "loss"] = "bleu"
     patience: int = 0
+    most_skipped: int = 9
+    spike_factor: float = 0.0
     keep_last: int = 3
     keep_best: int = 1
 
@@ -63,9 +71,16 @@ class TrainingConfig:
         for field in ("steps", "accumulation_steps", "log_every", "evaluate_every", "keep_last", "keep_best"):
             if getattr(self, field) < 1:
                 raise UserError(f"training.{field}: {getattr(self, field)} is not positive")
-        for field, zero in (("dev_sentences", "all of them"), ("patience", "never"), ("consistency", "none")):
+        for field, zero in (
+            ("dev_sentences", "all of them"),
+            ("patience", "never"),
+            ("consistency", "none"),
+            ("most_skipped", "none"),
+        ):
             if not 0 <= getattr(self, field) < math.inf:
                 raise UserError(f"training.{field}: {getattr(self, field)} is not a number from 0 on; 0 is {zero}")
+        if not (self.spike_factor == 0 or 1 < self.spike_factor < math.inf):
+            raise UserError(f"training.spike_factor: {self.spike_factor} is not a number above 1; 0 is never")
         if not 0 <= self.average_decay < 1:
             raise UserError(f"training.average_decay: {self.average_decay} is not in [0, 1); 0 is no average")
         if not 0 <= self.label_smoothing < 1:
@@ -130,8 +145,9 @@ def train(
     Returns:
         The state, its step, and whether that is where training ends: at the last step, or out of patience.
     """
-    pending: collections.deque = collections.deque()  # metrics of steps given to the device
+    pending: collections.deque = collections.deque()  # steps given to the device, with their batches and metrics
     meter = _Meter(config, writer, learning_rate)
+    watch = Watch(config.most_skipped, config.spike_factor)
     saved_at = step
     bar = tqdm(
         total=config.steps,
@@ -143,11 +159,22 @@ def train(
         file=sys.stderr,
     )
 
-    def settle(left: int) -> None:
+    def say(line: str) -> None:
+        if line and writer is not None:
+            bar.write(line, file=sys.stderr)
+
+    def settle(left: int) -> bool:
+        """Reads what the device has done but for so many steps; whether the loss has leapt up in one of them."""
         while len(pending) > left:
-            number, metrics = pending.popleft()
-            bar.set_postfix_str(meter.add(number, jax.device_get(metrics)), refresh=False)
+            number, batch_position, metrics = pending.popleft()
+            found = jax.device_get(metrics)
+            say(watch.step(number, batch_position, found["skipped"] > 0, checkpoints.latest()))
+            average = meter.add(number, found)
+            bar.set_postfix_str(meter.text, refresh=False)
             bar.update()
+            if average is not None and watch.spiked(average):
+                return True
+        return False
 
     best = checkpoints.best()
 
@@ -160,21 +187,27 @@ def train(
         while not over:
             if parallel.any_host(stop.asked) if step % config.log_every == 0 else _alone(stop):
                 break
+            batch_position = position
             position, batch = next(batches)
             state, metrics = train_step(state, batch)
             step += 1
-            pending.append((step, metrics))
-            settle(_IN_FLIGHT)
-            if step % config.evaluate_every == 0 or step == config.steps:
+            pending.append((step, batch_position, metrics))
+            evaluated = step % config.evaluate_every == 0 or step == config.steps
+            if settle(0 if evaluated else _IN_FLIGHT):
+                say(watch.roll_back(step, saved := checkpoints.latest()))
+                if saved is not None:
+                    pending.clear()
+                    meter.clear()
+                    state, _ = go_on_from(saved, checkpoints, state)
+                    step = bar.n = saved
+                    continue
+            if evaluated:
                 settle(0)
                 with meter.paused():
                     found = evaluate(state.best_params)
                     found["score"] = found["bleu"] if config.best_by == "bleu" else -found["loss"]
                     meter.write(step, {f"dev/{name}": value for name, value in found.items()})
-                    if writer is not None:
-                        bar.write(
-                            f"step {step}: dev loss {found['loss']:.3f}, BLEU {found['bleu']:.1f}", file=sys.stderr
-                        )
+                    say(f"step {step}: dev loss {found['loss']:.3f}, BLEU {found['bleu']:.1f}")
                     checkpoints.save(step, Saved(state.best_params, state.rest, list(position)), found)
                     saved_at = step
                     if found["score"] > best[0]:
@@ -185,6 +218,19 @@ def train(
             checkpoints.save(step, Saved(state.best_params, state.rest, list(position)), None)
         checkpoints.wait()
     return state, step, over
+
+
+def go_on_from(step: int, checkpoints: Checkpoints, like: TrainState) -> tuple[TrainState, Position]:
+    """A checkpoint's state, replicated, and its place in the data.
+
+    Args:
+        step: of the checkpoint.
+        checkpoints: of the run.
+        like: a state, or the shapes of one.
+    """
+    saved = checkpoints.restore(step, Saved(like.best_params, like.rest, None))
+    at = parallel.replicate(jnp.asarray(step, jnp.int32))
+    return like.restored(at, saved.params, saved.optimizer_state), Position(*saved.position)
 
 
 def _alone(stop: Stop) -> bool:
@@ -201,38 +247,47 @@ class _Meter:
         self._steps = 0
         self._clock = time.perf_counter()
         self._trained_seconds = 0.0
-        self._text = ""
+        self.text = ""  # a few words on the last average
 
-    def add(self, step: int, metrics: dict[str, Any]) -> str:
-        """Counts a step in; a few words on the last average."""
+    def add(self, step: int, metrics: dict[str, Any]) -> float | None:
+        """Counts a step in; the loss' average where an average of steps ends with this one."""
         self._sums.update({name: float(value) for name, value in metrics.items()})
         self._steps += 1
         if step % self._config.log_every == 0 or step == self._config.steps:
-            self._average(step)
-        return self._text
+            return self._average(step)
+        return None
 
-    def _average(self, step: int) -> None:
+    def clear(self) -> None:
+        """Forgets the steps since the last average."""
+        self._sums.clear()
+        self._steps = 0
+
+    def _average(self, step: int) -> float | None:
         now = time.perf_counter()
         seconds, self._clock = now - self._clock, now
         self._trained_seconds += seconds
-        sums, weight = self._sums, self._sums["weight"]
+        sums, weight, steps = self._sums, self._sums["weight"], self._steps - self._sums["skipped"]
+        if not steps:
+            self.clear()
+            return None
         rate = weight / seconds
-        nll = sums["nll"] / weight
+        loss, nll = sums["loss"] / weight, sums["nll"] / weight
         self.write(
             step,
             {
-                "train/loss": sums["loss"] / weight,
+                "train/loss": loss,
                 "train/nll": nll,
                 "train/perplexity": math.exp(min(nll, 100)),
-                "train/gradient_norm": sums["gradient_norm"] / self._steps,
+                "train/gradient_norm": sums["gradient_norm"] / steps,
+                "train/skipped_updates": sums["skipped"],
                 "train/learning_rate": float(self._learning_rate(step - 1)),
                 "train/target_tokens_per_second": rate,
                 "train/seconds": self._trained_seconds,
             },
         )
-        self._text = f"loss {sums['loss'] / weight:.3f}, {rate:,.0f} target tokens/s"
-        self._sums.clear()
-        self._steps = 0
+        self.text = f"loss {loss:.3f}, {rate:,.0f} target tokens/s"
+        self.clear()
+        return loss
 
     def write(self, step: int, metrics: dict[str, float]) -> None:
         if self._writer is not None:

@@ -62,7 +62,8 @@ def make_train_step(
     """The update, to be run by `parallel.data_parallel`.
 
     Losses and gradients are summed over the batch's parts and over devices, and divided once by the whole batch's
-    weight: how the rows are spread makes no difference.
+    weight: how the rows are spread makes no difference. Where the loss, the gradient or the update is not finite,
+    nothing changes but the step's number: the metrics then are zero, but for "skipped", which is 1.
 
     Args:
         objective: what to minimise.
@@ -99,11 +100,16 @@ def make_train_step(
         updates, optimizer_state = optimizer.update(gradients, state.optimizer_state, state.params)
         params = optax.apply_updates(state.params, updates)
         metrics = sums | {"gradient_norm": optax.tree.norm(gradients)}
+        sound = jnp.isfinite(metrics["loss"] + metrics["gradient_norm"] + optax.tree.norm(updates))
+        metrics = {name: jnp.where(sound, value, 0) for name, value in metrics.items()}
+        metrics["skipped"] = 1 - sound.astype(jnp.float32)
         average = state.average
         if average is not None:
             decay = jnp.minimum(average_decay, (1 + state.step) / (10 + state.step))
             average = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, average, params)
-        return TrainState(state.step + 1, params, optimizer_state, average), metrics
+        new = state._replace(params=params, optimizer_state=optimizer_state, average=average)
+        kept = jax.tree.map(lambda new, old: jnp.where(sound, new, old), new, state)
+        return kept._replace(step=state.step + 1), metrics
 
     return train_step
 

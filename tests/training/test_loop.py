@@ -1,6 +1,7 @@
 """Whole trainings in this process, over four fake devices."""
 
 import json
+import math
 import os
 import signal
 
@@ -12,9 +13,11 @@ import pytest
 from mt import checkpoint, cli, parallel
 from mt.data.batching import BatchingConfig
 from mt.data.pipeline import DataConfig, Position, TrainingData
+from mt.errors import UserError
 from mt.training.loop import Stop
 from mt.training.objectives import TranslationObjective
 from mt.training.optimizer import OptimizerConfig, build
+from mt.training.soundness import Watch
 from mt.training.train_step import initial_state, make_train_step
 from tests.conftest import random_params, tiny_config
 from tests.test_cli import tiny_run_arguments
@@ -61,6 +64,59 @@ def test_out_of_patience_training_ends_and_has_ended(corpus_folder, tmp_path, ca
         assert "stopped early at step 9: 2 evaluations brought nothing better" in capfd.readouterr().err
         assert 3 in checkpoint.steps(tmp_path / "run")
         assert checkpoint.choose(tmp_path / "run", "last") == 9
+
+
+def test_what_is_not_finite_ends_training_in_the_end(corpus_folder, tmp_path, capfd):
+    arguments = [*tiny_run_arguments(corpus_folder, steps=30), "--training.most-skipped", "2"]
+    too_high = ["--optimizer.learning-rate", "1e30", "--optimizer.warmup-steps", "0"]
+    assert cli.main([*arguments, *too_high, "--workdir", str(tmp_path / "run")]) == 2
+    lines = capfd.readouterr().err.splitlines()
+    what = "the loss, its gradient or the update is not finite on batch {} of window 0 of epoch 0"
+    for step in (1, 2):
+        assert f"step {step}: {what.format(step - 1)}; the update is skipped" in lines
+    assert lines[-1].startswith(
+        f"mt: error: step 3: {what.format(2)}, nor was it in the 2 before it; nothing was saved"
+    )
+
+
+def test_after_a_leap_of_the_loss_training_goes_back_and_on_with_other_text(
+    corpus_folder, tmp_path, monkeypatch, capfd
+):
+    batches, spiked, seen, averages = TrainingData.batches, Watch.spiked, [], []
+
+    def watched(self, position):
+        for after, batch in batches(self, position):
+            seen.append(after)
+            yield after, batch
+
+    def leaps_at_the_fifth(self, average):
+        averages.append(average)
+        return spiked(self, average * 10 if len(averages) == 5 else average)
+
+    monkeypatch.setattr(TrainingData, "batches", watched)
+    monkeypatch.setattr(Watch, "spiked", leaps_at_the_fifth)
+    arguments = [*tiny_run_arguments(corpus_folder, steps=9), "--training.spike-factor", "2"]
+    assert cli.main([*arguments, "--workdir", str(tmp_path / "run")]) == 0
+    assert "the loss has leapt up; back to the checkpoint of step 3" in capfd.readouterr().err
+    logged = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in logged if "train/loss" in line] == [1, 2, 3, 4, 5, 4, 5, 6, 7, 8, 9]
+    assert len(set(seen)) == len(seen) >= 11  # no batch twice
+
+
+def test_what_is_said_of_unsound_numbers():
+    watch = Watch(most_skipped=1, spike_factor=1.5)
+    assert watch.step(1, Position(), False, None) == ""
+    assert "batch 7 of window 0 of epoch 2" in watch.step(2, Position(2, 0, 7), True, None)
+    assert watch.step(3, Position(), False, None) == "" and "skipped" in watch.step(4, Position(), True, 3)
+    with pytest.raises(UserError, match="nor was it in the 1 before it; nothing was saved yet"):
+        watch.step(5, Position(), True, None)
+    assert watch.skipped == 3
+    assert [watch.spiked(loss) for loss in (4.0, 5.9, 8.8, 2.0, 3.1, math.nan)] == [False] * 4 + [True, True]
+    assert "no checkpoint to go back to" in watch.roll_back(9, None)
+    for _ in range(3):
+        assert "back to the checkpoint of step 6" in watch.roll_back(9, 6)
+    with pytest.raises(UserError, match="leapt up once more, after 3 returns to the checkpoint of step 6"):
+        watch.roll_back(9, 6)
 
 
 def saved_arrays(run, step, name):

@@ -95,6 +95,32 @@ def test_dropout_differs_a_device_a_step_and_a_seed_but_not_a_run():
     assert len(set(drawn)) == 8
 
 
+@pytest.mark.parametrize("poison", [np.nan, np.inf, 1e38])
+def test_an_update_that_is_not_finite_is_skipped(poison):
+    class Line:
+        """Its loss is a row's number times the parameter."""
+
+        def loss(self, params, batch, rng):
+            return {"loss": jnp.sum(batch["x"] * params["w"]), "weight": jnp.ones(())}
+
+    optimizer = optax.sgd(0.5, momentum=0.9)
+    run = parallel.data_parallel(make_train_step(Line(), optimizer, 0, average_decay=0.5))
+    good, bad = np.ones((4, 1), np.float32), np.ones((4, 1), np.float32)
+    bad[2] = poison  # 1e38 is finite, but its square, in the gradient's norm, is not
+    states = []
+    for batches in ([good, bad, good], [good, good]):
+        state = initial_state({"w": jnp.ones(())}, optimizer, averaged=True)
+        for x in batches:
+            state, metrics = run(state, {"x": x})
+            skipped = x is bad
+            assert metrics["skipped"] == skipped and metrics["weight"] == (0 if skipped else 4)
+        states.append(jax.device_get(state))
+    assert states[0].step == 3 and states[1].step == 2
+    # The average's decay depends on the step at first, so that it may differ.
+    assert states[0].params == states[1].params and np.isfinite(states[0].average["w"])
+    jax.tree.map(np.testing.assert_array_equal, states[0].optimizer_state, states[1].optimizer_state)
+
+
 def test_evaluation_sums_are_those_of_one_device():
     model = tiny_config(dropout=0.5, num_layers=1).build(VOCAB)
     params = random_params(model)
