@@ -6,10 +6,11 @@ import math
 import pathlib
 import sys
 from collections.abc import Generator, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from mt.data.augmentation import AugmentationConfig, augment
 from mt.data.batching import (
     BatchingConfig,
     Plan,
@@ -48,6 +49,7 @@ class DataConfig:
         dev: corpus to choose the best checkpoint by; empty is the first training corpus' own dev split.
         test: corpus to report on; empty is the first training corpus' own test split.
         filter: which training pairs are left out.
+        augmentation: whether pairs are joined, or written with less care or in capitals.
         sampling: whether sentences are cut into other pieces each time (subword regularisation).
         batching: how pairs become batches.
         cache: folder of tokenised corpora; empty is $MT_CACHE or ~/.cache/mt.
@@ -60,6 +62,7 @@ class DataConfig:
     dev: str = ""
     test: str = ""
     filter: FilterConfig = FilterConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
     sampling: SamplingConfig = SamplingConfig()
     batching: BatchingConfig = BatchingConfig()
     cache: str = ""
@@ -165,7 +168,7 @@ class TrainingData:
         weights = config.train_weights or (1.0,) * len(self.corpora)
         self._mixture = Mixture(tuple(len(corpus) for corpus in self.corpora), weights, seed)
         self._batching, self._seed, self._part = batching, seed, (share, shares)
-        self._sampling, self._tokenizers = config.sampling, tokenizers
+        self._augmentation, self._sampling, self._tokenizers = config.augmentation, config.sampling, tokenizers
         if batching.kind == "packing":
             self.shapes = [Shape(batching.rows(batching.row_length), batching.row_length, batching.row_length)]
         else:
@@ -207,10 +210,13 @@ class TrainingData:
         start = window * self._window
         corpus, index = self._mixture.pairs(epoch, start, min(start + self._window, len(self._mixture)))
         corpora = self.corpora
-        if self._sampling != SamplingConfig():
-            longest, seed = self._batching.row_length, (self._seed, 3, epoch, window)
-            corpora = [resample(corpora, corpus, index, self._tokenizers, self._sampling, longest, seed)]
-            corpus, index = np.zeros_like(corpus), np.arange(len(index))
+        variations: tuple[tuple[int, Any, Any], ...] = (4, augment, self._augmentation), (3, resample, self._sampling)
+        for stream, vary, config in variations:
+            if config != type(config)():
+                longest, seed = self._batching.row_length, (self._seed, stream, epoch, window)
+                corpora = [vary(corpora, corpus, index, self._tokenizers, config, longest, seed)]
+                index = np.arange(len(corpora[0]))
+                corpus = np.zeros_like(index)
         lengths = np.empty((2, len(corpus)), np.int64)
         for number, each in enumerate(corpora):
             own = corpus == number

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mt.data.tokenized import Side, TokenizedCorpus
+from mt.data.tokenized import TokenizedCorpus, gather, pack
 from mt.data.tokenizers import Tokenizers
 from mt.errors import UserError
 
@@ -61,24 +61,13 @@ def resample(
     sides = []
     for number, name in enumerate(("source", "target")):
         strength, tokenizer = getattr(config, name), getattr(tokenizers, name)
-        tokens, lengths = [], []
-        for start in range(0, len(corpus), _CHUNK):
-            sentences = [
-                _sentence(getattr(corpora[which], name), place)
-                for which, place in zip(corpus[start : start + _CHUNK], index[start : start + _CHUNK])
+        sentences = gather(corpora, corpus, index, name)
+        for start in range(0, len(sentences) if strength else 0, _CHUNK):
+            chunk = sentences[start : start + _CHUNK]
+            state = np.random.SeedSequence([*seed, number, start]).generate_state(1)
+            sampled = tokenizer.sample([each.tolist() for each in chunk], strength, int(state[0]))
+            sentences[start : start + _CHUNK] = [
+                np.asarray(new, old.dtype) if len(new) <= longest else old for new, old in zip(sampled, chunk)
             ]
-            if strength:
-                state = np.random.SeedSequence([*seed, number, start]).generate_state(1)
-                sampled = tokenizer.sample([each.tolist() for each in sentences], strength, int(state[0]))
-                sentences = [
-                    np.asarray(new, old.dtype) if len(new) <= longest else old for new, old in zip(sampled, sentences)
-                ]
-            tokens.append(np.concatenate(sentences))
-            lengths.append(np.fromiter(map(len, sentences), np.int32, len(sentences)))
-        length = np.concatenate(lengths)
-        sides.append(Side(np.concatenate(tokens), np.cumsum(length, dtype=np.int64) - length, length))
+        sides.append(pack(sentences))
     return TokenizedCorpus(sides[0], sides[1], {}, corpora[0].start)
-
-
-def _sentence(side: Side, place: int) -> np.ndarray:
-    return side.tokens[side.starts[place] : side.starts[place] + side.lengths[place]]

@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
@@ -124,6 +124,21 @@ def tokenized_corpus(
         reasons = ", ".join(f"{count} {reason}" for reason, count in found.counts.items())
         raise UserError(f"corpus {corpus!r} has no {split} pair to use ({reasons}); check the files and the filters")
     return found
+
+
+def gather(corpora: Sequence[TokenizedCorpus], corpus: np.ndarray, index: np.ndarray, name: str) -> list[np.ndarray]:
+    """One side ("source" or "target") of some pairs, given by the corpus of each and its index there."""
+    sides = [getattr(each, name) for each in corpora]
+    return [
+        sides[which].tokens[sides[which].starts[place] : sides[which].starts[place] + sides[which].lengths[place]]
+        for which, place in zip(corpus, index)
+    ]
+
+
+def pack(sentences: Sequence[np.ndarray]) -> Side:
+    """Sentences as one side of a corpus."""
+    lengths = np.fromiter(map(len, sentences), np.int32, len(sentences))
+    return Side(np.concatenate(sentences), np.cumsum(lengths, dtype=np.int64) - lengths, lengths)
 
 
 def _write(folder: pathlib.Path, pairs: Pairs, tokenizers: Tokenizers, filters: FilterConfig | None) -> None:

@@ -26,6 +26,7 @@ from tests.test_cli import tiny_run_arguments
 def test_stopped_and_resumed_is_never_stopped(corpus_folder, tmp_path, monkeypatch, capfd):
     # With all that adds to what going on takes.
     more = ["--training.average-decay", "0.9", "--data.sampling.source", "0.3", "--training.consistency", "1"]
+    more += ["--data.augmentation.joined", "0.2", "--data.augmentation.informal", "0.2"]
     arguments = [*tiny_run_arguments(corpus_folder, steps=9), *more]
     assert cli.main([*arguments, "--workdir", str(tmp_path / "whole")]) == 0
 
