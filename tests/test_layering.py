@@ -19,7 +19,7 @@ LAYERS = [
     {"layers"},
     {"models"},
     {"parallel", "tracing", "quantization", "manifest"},
-    {"decoding.__init__", "decoding.top_k", "decoding.splitting"},
+    {"decoding.__init__", "decoding.top_k", "decoding.splitting", "decoding.repetition"},
     {"decoding.beam_search"},
     {"checkpoint", "pretrained"},
     {"bundles"},

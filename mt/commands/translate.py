@@ -29,6 +29,8 @@ class SearchOptions:
         min_length: tokens a translation has at least.
         max_length_factor: tokens a translation has at most, for each token of the source, ...
         max_length_offset: ... and in addition.
+        no_repeat_ngram: so many tokens that stand in a translation do not follow each other there again; 0 is no such
+            rule, 3 or 4 usual.
     """
 
     beam_size: int | None = None
@@ -37,6 +39,7 @@ class SearchOptions:
     min_length: int | None = None
     max_length_factor: float | None = None
     max_length_offset: int | None = None
+    no_repeat_ngram: int | None = None
 
     def given(self) -> dict[str, Any]:
         """Only the options that were set."""

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import export
 
+from mt.decoding.repetition import completes_a_repetition
 from mt.decoding.top_k import plain_top_k, top_k
 from mt.errors import UserError
 from mt.models.interface import Cache, Params, Searchable
@@ -33,6 +34,8 @@ class SearchConfig:
         max_length_factor: tokens a translation has at most (but never fewer than `min_length`), its end not counted,
             for each token of the source, ...
         max_length_offset: ... and in addition.
+        no_repeat_ngram: so many tokens that stand in a translation do not follow each other there again (Paulus et al.
+            2018, section 2.5), whatever the source says; 0 is no such rule.
     """
 
     beam_size: int = 4
@@ -41,6 +44,7 @@ class SearchConfig:
     min_length: int = 1
     max_length_factor: float = 2.0
     max_length_offset: int = 10
+    no_repeat_ngram: int = 0
 
     def __post_init__(self):
         if not 1 <= self.beam_size <= _WIDEST:
@@ -53,6 +57,8 @@ class SearchConfig:
             raise UserError(f"max_length_factor: {self.max_length_factor} is not a number from 0 on")
         if self.max_length_offset < 0:
             raise UserError(f"max_length_offset: {self.max_length_offset} is negative")
+        if self.no_repeat_ngram < 0:
+            raise UserError(f"no_repeat_ngram: {self.no_repeat_ngram} is negative; 0 is no such rule")
         if self.length_normalization not in ("gnmt", "tokens"):
             raise UserError(f"length_normalization: {self.length_normalization!r} is not gnmt or tokens")
         if self.max_length_factor == 0 and self.max_length_offset < max(1, self.min_length):
@@ -147,6 +153,9 @@ def beam_search(
         allowed = (token != PAD) & (token != start) & ((token != EOS) | (state.step >= min_length)[:, None])
         allowed &= (token == EOS) | (state.step < limit)[:, None]  # [batch, vocab]
         totals = jnp.where(allowed[:, None], totals, _NEVER)
+        if config.no_repeat_ngram:
+            repeats = completes_a_repetition(state.live_tokens, state.step, config.no_repeat_ngram, vocab)
+            totals = jnp.where(repeats, _NEVER, totals)
 
         best, flat = top_k(totals.reshape(batch, beam * vocab), 2 * beam)  # [batch, 2 * beam]
         parents, chosen = flat // vocab, flat % vocab

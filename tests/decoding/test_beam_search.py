@@ -124,6 +124,25 @@ def test_a_narrow_beam_is_the_algorithm_step_by_step():
         assert [words for words, _, _ in hypotheses] == best
 
 
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_blocked_ngrams_are_those_of_exhaustive_search_that_repeat_none(size):
+    limit, alpha = 4, 0.6
+    config = SearchConfig(beam_size=400, length_penalty=alpha, min_length=0, no_repeat_ngram=size)
+    found = search(3, [1, 2], [limit, limit], config, limit, n_best=5)
+
+    def repeats(words):
+        ngrams = [words[start : start + size] for start in range(len(words) - size + 1)]
+        return len(set(ngrams)) < len(ngrams)
+
+    for first, hypotheses in zip((1, 2), found):
+        every = every_hypothesis(3, first, 0, limit)
+        allowed = [words for words in every if not repeats(words)]
+        assert len(allowed) < len(every)
+        ranked = sorted(allowed, key=lambda words: -every[words] / ((5 + len(words) + 1) / 6) ** alpha)
+        assert [words for words, _, _ in hypotheses[:5]] == ranked[:5]
+        assert hypotheses[0][2] == pytest.approx(every[ranked[0]], abs=1e-4)
+
+
 def test_stops_as_soon_as_nothing_live_can_win():
     steps = []
 
