@@ -9,7 +9,7 @@ import pathlib
 import shutil
 import tempfile
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 from mt.errors import UserError
 
@@ -33,13 +33,14 @@ def atomic_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def write_atomically(path: pathlib.Path, content: bytes) -> None:
-    """Writes beside the file, flushes to disk, and renames over it."""
+@contextlib.contextmanager
+def atomic_file(path: pathlib.Path) -> Iterator[BinaryIO]:
+    """A file to write, beside the one whose name it takes only once it is whole and on disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
@@ -47,6 +48,12 @@ def write_atomically(path: pathlib.Path, content: bytes) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def write_atomically(path: pathlib.Path, content: bytes) -> None:
+    """Writes beside the file, flushes to disk, and renames over it."""
+    with atomic_file(path) as file:
+        file.write(content)
 
 
 def check_output(path: pathlib.Path, option: str) -> pathlib.Path:

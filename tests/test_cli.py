@@ -4,6 +4,9 @@ import json
 import pathlib
 import re
 import shutil
+import subprocess
+import sys
+import threading
 
 import jax.numpy as jnp
 import pytest
@@ -92,6 +95,87 @@ def test_translations_depend_on_neither_order_nor_neighbours(run):
     assert [translator.translate([source])[0] for source in sources[:5]] == together[:5]
     assert list(translator.translate_lines(iter(sources)))[7][0].text == together[7]
     assert translator.translate(sources, beam_size=1) == [translator.translate([s], beam_size=1)[0] for s in sources]
+
+
+STRANGE = [
+    *("", " ", "\t", "\u3000", "\u200b", "\0", "a\0b", "\x07\x1b[0m", "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg"),
+    *("\ufeff", "مرحبا بالعالم", "👩\u200d👩\u200d👧 🇫🇷", "e\u0301" * 20, "\u202eabc", "\ufffe", "漢字" * 300),
+    *("a" * 5000, "(" * 500, "Go. " * 700, "\U0010ffff"),
+]
+
+
+def test_as_many_lines_come_out_as_went_in_whatever_they_hold(run, tmp_path, capfd):
+    (tmp_path / "in.txt").write_bytes("\r\n".join([*STRANGE, "Go."]).encode())
+    arguments = ["translate", str(run), str(tmp_path / "in.txt"), "--beam-size", "1"]
+    assert cli.main(arguments) == 0
+    lines = capfd.readouterr().out.split("\n")
+    assert len(lines) == len(STRANGE) + 2 and not lines.pop()
+    assert lines == [each for line in lines for each in line.splitlines() or [""]]  # by any rule
+    alone = Translator.load(run).translate(["Go.", *STRANGE[:8]], beam_size=1)
+    assert [lines[-1], *lines[:8]] == alone
+    assert cli.main([*arguments, "--json"]) == 0
+    found = [json.loads(line) for line in capfd.readouterr().out.split("\n")[:-1]]
+    assert [each["source"] for each in found] == [*STRANGE, "Go."]
+    assert [each["translations"][0]["text"] for each in found] == lines
+    assert [each["line"] for each in found] == list(range(1, len(found) + 1))
+
+
+def test_translations_that_look_wrong_are_told(run, tmp_path, capfd):
+    (tmp_path / "in.txt").write_text("Go.\n\nCome here.\n")
+    arguments = ["translate", str(run), str(tmp_path / "in.txt"), "--min-length", "30", "--max-length-factor", "0"]
+    assert cli.main([*arguments, "--max-length-offset", "30", "--json"]) == 0
+    printed = capfd.readouterr()
+    warnings = [json.loads(line)["translations"][0]["warnings"] for line in printed.out.splitlines()]
+    assert "cut" in warnings[0] and "cut" in warnings[2] and not warnings[1]
+    assert "2 of the translations look wrong" in printed.err and "(lines 1, 3;" in printed.err
+
+
+def test_down_a_pipe_each_line_is_answered_as_it_comes(run):
+    with subprocess.Popen(
+        [sys.executable, "-m", "mt", "translate", str(run)], stdin=-1, stdout=-1, stderr=-1, bufsize=0
+    ) as process:
+        answers = []
+        for line in (b"Go.\n", b"\xff\xfe\n", b"Come here.\r\n"):
+            process.stdin.write(line)
+            answers.append(process.stdout.readline().decode())
+        process.stdin.close()
+        assert process.stdout.read() == b""
+        said = process.stderr.read().decode()
+    assert process.returncode == 0 and "standard input, line 2: not valid UTF-8" in said and "U+FFFD" in said
+    assert [each.rstrip("\n") for each in answers] == Translator.load(run).translate(
+        ["Go.", "\ufffd\ufffd", "Come here."]
+    )
+
+
+def test_what_is_not_utf8_is_refused_before_anything_is_translated(run, tmp_path, capfd):
+    (tmp_path / "in.txt").write_bytes(b"Go.\n" * 3000 + b"\xff\n")
+    assert "in.txt, line 3001: not valid UTF-8" in _answer(capfd, ["translate", str(run), str(tmp_path / "in.txt")])
+    with (tmp_path / "in.txt").open("rb") as file:
+        done = subprocess.run([sys.executable, "-m", "mt", "translate", str(run)], stdin=file, capture_output=True)
+    assert done.returncode == 2 and not done.stdout and b"standard input, line 3001: not valid" in done.stderr
+    assert cli.main(["translate", str(run), str(tmp_path / "in.txt"), "--invalid", "replace"]) == 0
+    printed = capfd.readouterr()
+    assert printed.out.count("\n") == 3001 and "in.txt, line 3001" in printed.err
+
+
+def test_threads_share_a_translator(run):
+    sources = [source for source, _ in shipped_pairs("test", 40)]
+    expected = Translator.load(run).translate(sources)
+    shared, found = Translator.load(run), {}
+    threads = [
+        threading.Thread(target=lambda start=start: found.update({start: shared.translate(sources[start:])}))
+        for start in (0, 3, 20, 39)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {start: expected[start:] for start in (0, 3, 20, 39)}
+
+
+def test_half_a_surrogate_pair_is_no_character(run):
+    translator = Translator.load(run)
+    assert translator.translate(["\ud800 Go."]) == translator.translate(["\ufffd Go."])
 
 
 def test_long_lines_are_translated_whole(run):

@@ -1,21 +1,29 @@
 """`mt translate`: lines in, lines out."""
 
+import collections
+import contextlib
 import dataclasses
 import itertools
+import json
+import os
 import pathlib
+import stat
 import sys
-from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Literal
 
 import tyro
 from tqdm import tqdm
 
 from mt import parallel, pretrained
-from mt.data.text import decode_lines, read_lines
+from mt.data.text import arriving_lines, batched, decode_lines, read_lines
 from mt.data.tokenized import default_cache
-from mt.decoding.translator import Translator
+from mt.decoding.translator import Translation, Translator
 from mt.errors import UserError
-from mt.files import check_output, write_atomically
+from mt.files import atomic_file, check_output
+
+# Lines that are translated together, and numbers of lines that are told.
+_CHUNK, _SHOWN = 2048, 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +65,11 @@ class Arguments:
         output: file to write, only once all is translated; empty is standard output.
         n_best: translations a line. With more than 1, lines are tab-separated: the input line's number, the score, the
             log-probability in nats, the translation.
+        json: writes a JSON object a line: "line", its number; "source"; and "translations", each with "text", "score",
+            "log_prob" in nats, and "warnings": "cut" if it is as long as it may be, "repeats" if it runs in circles.
+        invalid: what becomes of bytes that are not UTF-8: "refuse" ends with a sentence before anything is translated,
+            "replace" puts U+FFFD in their place and says so. Left out, a file is refused, and what comes down a pipe,
+            whose translations go out as its lines come in, is replaced.
         as_training_data: writes pairs of source, tab, target to train on, in place of translations. "forward" has the
             input as their source (knowledge distillation: a smaller model learns from this one's translations);
             "backward" has it as their target (back-translation, Sennrich et al. 2016: a model of the other direction
@@ -71,6 +84,8 @@ class Arguments:
     input: tyro.conf.Positional[tuple[pathlib.Path, ...]] = ()
     output: str = ""
     n_best: int = 1
+    json: bool = False
+    invalid: Literal["refuse", "replace"] | None = None
     as_training_data: Literal["forward", "backward"] | None = None
     tag: str = ""
     checkpoint: str = "best"
@@ -94,47 +109,107 @@ def main(arguments: Arguments) -> None:
         raise UserError(f"--output {arguments.output}: is an input too, and would be lost; name another file")
     if arguments.tag and not arguments.as_training_data:
         raise UserError("--tag: goes with --as-training-data; leave it out, or say which")
+    if arguments.json and arguments.as_training_data:
+        raise UserError("--json: --as-training-data writes tab-separated pairs; leave one of them out")
     if set(arguments.tag) & set("\t\r\n"):
         raise UserError("--tag: has a tab or a line's end, which would be taken for the source's; leave it out")
+    chunks = _chunks(arguments)
     translator = Translator.load(run, arguments.checkpoint)
-    lines: Iterable[str] = _translated(translator, arguments)
+    suspects = _Suspects()
     # A bar beside translations on the same screen would only be in their way.
     quiet = not sys.stderr.isatty() or (sys.stdout.isatty() and output is None)
-    lines = tqdm(lines, desc="translating", unit=" lines", disable=quiet, file=sys.stderr)
-    if output is not None:
-        write_atomically(output, "".join(f"{line}\n" for line in lines).encode())
-        return
-    for line in lines:
-        sys.stdout.buffer.write(f"{line}\n".encode())
-    sys.stdout.buffer.flush()
+    bar = tqdm(desc="translating", unit=" lines", disable=quiet, file=sys.stderr)
+    with atomic_file(output) if output else contextlib.nullcontext(sys.stdout.buffer) as file, bar:
+        for lines in _translated(translator, chunks, arguments, suspects):
+            file.write("".join(f"{line}\n" for line in lines).encode())
+            file.flush()
+            bar.update(len(lines))
+    suspects.report()
 
 
-def _input(paths: tuple[pathlib.Path, ...]) -> Iterator[str]:
-    if not paths:
-        yield from decode_lines(sys.stdin.buffer, "standard input")
-    for path in paths:
-        yield from read_lines(path)
+def _chunks(arguments: Arguments) -> Iterator[list[str]]:
+    """The input's lines, in lists that are translated together: of files many, of a pipe those that have come.
+
+    Raises:
+        UserError: what is to be refused can be known before anything is translated, and there is some.
+    """
+    replaced = _say_replaced if arguments.invalid == "replace" else None
+    if arguments.input:
+        if not replaced:
+            for path in arguments.input:
+                collections.deque(read_lines(path), 0)
+        return batched(itertools.chain.from_iterable(read_lines(path, replaced) for path in arguments.input), _CHUNK)
+    file, name = sys.stdin.buffer, "standard input"
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        if arguments.invalid == "refuse":
+            return batched(list(decode_lines(file, name)), _CHUNK)
+        return _arriving(file, name)
+    if not replaced:
+        place = file.tell()
+        collections.deque(decode_lines(file, name), 0)
+        file.seek(place)
+    return batched(decode_lines(file, name, replaced), _CHUNK)
 
 
-def _pairs(translator: Translator, arguments: Arguments) -> Iterator[str]:
-    """Lines of source, tab, target."""
-    inputs, kept = itertools.tee(" ".join(line.split("\t")).strip() for line in _input(arguments.input))
-    found = translator.translate_lines(inputs, arguments.n_best, **arguments.search.given())
-    for line, translations in zip(kept, found):
-        for each in translations:
-            if line and each.text:
-                source, target = (line, each.text) if arguments.as_training_data == "forward" else (each.text, line)
-                yield f"{arguments.tag} {source}".strip() + f"\t{target}"
+def _arriving(file: BinaryIO, name: str) -> Iterator[list[str]]:
+    number = 1
+    for lines in arriving_lines(file, _CHUNK):
+        yield list(decode_lines(lines, name, _say_replaced, number))
+        number += len(lines)
 
 
-def _translated(translator: Translator, arguments: Arguments) -> Iterator[str]:
+def _say_replaced(what: str) -> None:
+    print(f"{what}; replaced by U+FFFD", file=sys.stderr)
+
+
+class _Suspects:
+    """The lines whose translations look wrong."""
+
+    def __init__(self):
+        self._count, self._first = 0, []
+
+    def add(self, number: int) -> None:
+        self._count += 1
+        if self._count <= _SHOWN:
+            self._first.append(number)
+
+    def report(self) -> None:
+        if self._count:
+            shown = ", ".join(map(str, self._first)) + (", ..." if self._count > _SHOWN else "")
+            print(
+                f"{self._count:,} of the translations look wrong, as they run in circles, or to the most tokens that "
+                f"they may have (lines {shown}; --json says which); --no-repeat-ngram 4 may help",
+                file=sys.stderr,
+            )
+
+
+def _translated(
+    translator: Translator, chunks: Iterator[list[str]], arguments: Arguments, suspects: _Suspects
+) -> Iterator[list[str]]:
+    """Of each list of lines that comes in, the lines that go out."""
+    search, number = arguments.search.given(), 0
+    for lines in chunks:
+        if arguments.as_training_data:
+            lines = [" ".join(line.split("\t")).strip() for line in lines]
+        out = []
+        for line, translations in zip(lines, translator.n_best(lines, arguments.n_best, **search)):
+            number += 1
+            if translations[0].warnings:
+                suspects.add(number)
+            out += _lines(number, line, translations, arguments)
+        yield out
+
+
+def _lines(number: int, line: str, translations: list[Translation], arguments: Arguments) -> list[str]:
+    """What is written of a line and its translations."""
     if arguments.as_training_data:
-        yield from _pairs(translator, arguments)
-        return
-    found = translator.translate_lines(_input(arguments.input), arguments.n_best, **arguments.search.given())
-    for number, translations in enumerate(found, 1):
-        if arguments.n_best == 1:
-            yield translations[0].text
-        else:
-            for each in translations:
-                yield f"{number}\t{each.score:.6f}\t{each.log_prob:.6f}\t{each.text}"
+        pairs = [(line, each.text) for each in translations if line and each.text]
+        if arguments.as_training_data == "backward":
+            pairs = [pair[::-1] for pair in pairs]
+        return [f"{arguments.tag} {source}".strip() + f"\t{target}" for source, target in pairs]
+    if arguments.json:
+        found = {"line": number, "source": line, "translations": [each._asdict() for each in translations]}
+        return [json.dumps(found, ensure_ascii=False)]
+    if arguments.n_best == 1:
+        return [translations[0].text]
+    return [f"{number}\t{each.score:.6f}\t{each.log_prob:.6f}\t{each.text}" for each in translations]

@@ -6,12 +6,13 @@ import itertools
 import json
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from mt.data.datasets import Languages, fingerprint, read_pairs
+from mt.data.text import batched
 from mt.data.tokenizers import Tokenizers
 from mt.errors import UserError
 from mt.files import atomic_folder, write_json
@@ -19,7 +20,6 @@ from mt.files import atomic_folder, write_json
 _FORMAT = 1
 _CHUNK = 8192
 _NAMES = ("source", "target")
-T = TypeVar("T")
 Pairs: TypeAlias = Iterable[tuple[str, str]]
 
 
@@ -151,7 +151,7 @@ def _write(folder: pathlib.Path, pairs: Pairs, tokenizers: Tokenizers, filters: 
     written = [0, 0]
     for name in _NAMES:
         (folder / f"{name}.tokens").touch()
-    for chunk in _chunks(pairs):
+    for chunk in batched(pairs, _CHUNK):
         counts["read"] += len(chunk)
         tokens = [side.encode(texts) for side, texts in zip((tokenizers.source, tokenizers.target), zip(*chunk))]
         sizes = np.array([[len(ids) for ids in side] for side in tokens], np.int32)  # [2, chunk]
@@ -202,14 +202,3 @@ def _read(folder: pathlib.Path, start: int) -> TokenizedCorpus:
 def _hash(source: str, target: str) -> int:
     digest = hashlib.blake2b(f"{source}\n{target}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "little")
-
-
-def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
-    chunk: list[T] = []
-    for item in items:
-        chunk.append(item)
-        if len(chunk) == _CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk

@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 import re
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -10,8 +11,10 @@ import jax
 import numpy as np
 
 from mt import parallel, pretrained, tracing, trained
+from mt.data.text import batched
 from mt.data.tokenizers import Tokenizers
 from mt.decoding.beam_search import Hypotheses, SearchConfig, search_rows
+from mt.decoding.repetition import runs_in_circles
 from mt.decoding.splitting import split_long
 from mt.errors import UserError, nearest
 
@@ -24,6 +27,11 @@ _MOST_GREEDY_ROWS = 64
 _CHUNK = 2048
 
 
+# What ends a line or a column somewhere: str.splitlines's, and the tab.
+_BREAKS = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
 class Translation(NamedTuple):
     """One way to translate a line.
 
@@ -32,15 +40,21 @@ class Translation(NamedTuple):
         score: what the search ranks by: `log_prob` over the length penalty, summed over the parts of a line that was
             too long to translate whole.
         log_prob: in nats, the end included.
+        warnings: what looks wrong: "cut", if it is as long as it may be; "repeats", if it runs in circles, as the
+            source does not.
     """
 
     text: str
     score: float
     log_prob: float
+    warnings: tuple[str, ...] = ()
 
 
 class Translator:
-    """A model, its tokenizers and its search. The search's programs are compiled when they are first needed."""
+    """A model, its tokenizers and its search. The search's programs are compiled when they are first needed.
+
+    Threads may share it.
+    """
 
     def __init__(self, model: Any, params: Any, tokenizers: Tokenizers, search: SearchConfig, max_source_length: int):
         """Args:
@@ -59,6 +73,7 @@ class Translator:
         self._lengths = source_lengths(max_source_length)
         self._model = model
         self._programs: dict[Any, Any] = {}
+        self._compiling = threading.Lock()
 
     @classmethod
     def load(cls, run: str | pathlib.Path = pretrained.DEFAULT, checkpoint: str = "best") -> "Translator":
@@ -92,13 +107,14 @@ class Translator:
         """The best translation of each text.
 
         Args:
-            texts: one translation unit each; an empty or blank one gives "".
+            texts: one translation unit each; an empty or blank one gives "". Half a surrogate pair counts as U+FFFD.
             search: fields of `SearchConfig` to change, say beam_size=1.
         """
         return [best.text for best, *_ in self.n_best(texts, 1, **search)]
 
     def n_best(self, texts: Sequence[str], n: int, **search: Any) -> list[list[Translation]]:
-        """The n best translations of each text, best first; fewer where the search found fewer.
+        """The n best translations of each text, best first; fewer where the search found fewer. None is blank, unless
+        all are or `min_length` is 0.
 
         Raises:
             UserError: n is more than the beam, or the search has no such field.
@@ -111,20 +127,17 @@ class Translator:
         config = dataclasses.replace(self.search, **search)
         if not 1 <= n <= config.beam_size:
             raise UserError(f"n best: {n} is not between 1 and the beam size, which is {config.beam_size}")
-        parts = self._split(texts)
+        different = list(dict.fromkeys(texts))  # many a text is there more than once
+        parts = self._split([_SURROGATES.sub("\ufffd", text) for text in different])
         flat = [ids for of_text in parts for ids in of_text]
         found = iter(self._search(flat, config, n))
-        return [_join([next(found) for _ in of_text]) for of_text in parts]
+        joined = {text: _join([next(found) for _ in of_text]) for text, of_text in zip(different, parts)}
+        return [list(joined[text]) for text in texts]
 
     def translate_lines(self, lines: Iterable[str], n: int = 1, **search: Any) -> Iterator[list[Translation]]:
         """As `n_best`, of any number of lines, a chunk at a time."""
-        chunk: list[str] = []
-        for line in lines:
-            chunk.append(line)
-            if len(chunk) == _CHUNK:
-                yield from self.n_best(chunk, n, **search)
-                chunk = []
-        yield from self.n_best(chunk, n, **search)
+        for chunk in batched(lines, _CHUNK):
+            yield from self.n_best(chunk, n, **search)
 
     def _split(self, texts: Sequence[str]) -> list[list[list[int]]]:
         """Each text's parts as ids with eos: none of a blank one, several of one too long."""
@@ -154,7 +167,8 @@ class Translator:
             # One is read while the devices are at the next.
             if len(running) > 1 or start == len(order):
                 same, found = running.pop(0)
-                for number, translations in zip(same, self._read(parallel.fetch_rows(found), len(same), n)):
+                read = self._read(parallel.fetch_rows(found), [sources[number] for number in same], config, n)
+                for number, translations in zip(same, read):
                     results[number] = translations
         return results
 
@@ -171,32 +185,51 @@ class Translator:
     def _program(self, rows: int, length: int, config: SearchConfig, n: int) -> Any:
         """The search of so many sources, compiled for one device if it is a single one, or else for all."""
         key = rows, length, config, n
-        if key not in self._programs:
-            devices = self._devices[:1] if rows == 1 else self._devices
-            of_device = rows // len(devices)
-            longest = max_target_length(length - 1, config)
-            start = self.tokenizers.start
-            search = tracing.program(
-                search_rows(self._model, config, longest, n, start),
-                self._model,
-                repr((self._model, config, longest, n, start)),
-                self._params,
-                (jax.ShapeDtypeStruct((of_device, length), np.int32), jax.ShapeDtypeStruct((of_device,), np.int32)),
-            )
-            self._programs[key] = parallel.row_parallel(search, devices)
-        return self._programs[key]
+        with self._compiling:
+            if key not in self._programs:
+                self._programs[key] = self._compile(*key)
+            return self._programs[key]
 
-    def _read(self, hypotheses: Hypotheses, rows: int, n: int) -> list[list[Translation]]:
-        """The first rows' n best; the rest only filled the batch."""
-        best = (values[:rows, :n].tolist() for values in hypotheses)
+    def _compile(self, rows: int, length: int, config: SearchConfig, n: int) -> Any:
+        devices = self._devices[:1] if rows == 1 else self._devices
+        of_device = rows // len(devices)
+        longest = max_target_length(length - 1, config)
+        start = self.tokenizers.start
+        search = tracing.program(
+            search_rows(self._model, config, longest, n, start),
+            self._model,
+            repr((self._model, config, longest, n, start)),
+            self._params,
+            (jax.ShapeDtypeStruct((of_device, length), np.int32), jax.ShapeDtypeStruct((of_device,), np.int32)),
+        )
+        return parallel.row_parallel(search, devices)
+
+    def _read(
+        self, hypotheses: Hypotheses, sources: list[list[int]], config: SearchConfig, n: int
+    ) -> list[list[Translation]]:
+        """The n best of each source; rows after theirs only filled the batch."""
+        rows = (values[: len(sources)].tolist() for values in hypotheses)
         found: list[list[Translation]] = []
-        for tokens, *row in zip(*best):
-            texts = self.tokenizers.target.decode([ids[:length] for ids, length in zip(tokens, row[0])])
+        for source, tokens, lengths, *numbers in zip(sources, *rows):
+            words = [ids[:length] for ids, length in zip(tokens, lengths)]
             # A line stays a line, and a column a column, though bytes may spell their ends.
-            lines = (re.sub(r"[\t\r\n]+", " ", text) for text in texts)
-            ranked = [Translation(*each) for each in zip(lines, *row[1:])]
-            found.append([each for rank, each in enumerate(ranked) if not rank or each.score > -1e9])
+            texts = [_BREAKS.sub(" ", text) for text in self.tokenizers.target.decode(words)]
+            ranked = [each for rank, each in enumerate(zip(texts, *numbers, words)) if not rank or each[1] > -1e9]
+            said = [each for each in ranked if each[0].strip()] if config.min_length else ranked
+            best = (said or ranked)[:n]
+            found.append(
+                [
+                    Translation(text, score, log_prob, _warnings(ids, source, config))
+                    for text, score, log_prob, ids in best
+                ]
+            )
         return found
+
+
+def _warnings(tokens: list[int], source: list[int], config: SearchConfig) -> tuple[str, ...]:
+    cut = len(tokens) == max_target_length(len(source) - 1, config)
+    repeats = runs_in_circles(tokens) and not runs_in_circles(source)
+    return ("cut",) * cut + ("repeats",) * repeats
 
 
 def source_lengths(longest: int) -> list[int]:
@@ -219,5 +252,7 @@ def _join(parts: list[list[Translation]]) -> list[Translation]:
     for rank in range(min(len(part) for part in parts)):
         chosen = [part[rank] for part in parts]
         text = " ".join(each.text for each in chosen)
-        joined.append(Translation(text, sum(each.score for each in chosen), sum(each.log_prob for each in chosen)))
+        score, log_prob = (sum(getattr(each, name) for each in chosen) for name in ("score", "log_prob"))
+        warnings = dict.fromkeys(warning for each in chosen for warning in each.warnings)
+        joined.append(Translation(text, score, log_prob, tuple(warnings)))
     return joined

@@ -1,0 +1,61 @@
+"""Lines as they come down a pipe."""
+
+import os
+import threading
+
+import pytest
+
+from mt.data.text import arriving_lines, decode_lines
+from mt.errors import UserError
+
+
+@pytest.fixture
+def pipe():
+    """A pipe's two ends."""
+    read, write = os.pipe()
+    with os.fdopen(read, "rb") as reader, os.fdopen(write, "wb", buffering=0) as writer:
+        yield reader, writer
+
+
+def test_lines_are_there_before_the_pipe_ends(pipe):
+    reader, writer = pipe
+    lines = arriving_lines(reader, most=3)
+    writer.write(b"one\ntw")
+    assert next(lines) == [b"one\n"]
+    writer.write(b"o\r\nthree\n\nfive\nsix")
+    assert next(lines) == [b"two\r\n", b"three\n", b"\n"]
+    assert next(lines) == [b"five\n"]
+    writer.close()
+    assert list(lines) == [[b"six"]]
+
+
+def test_what_comes_fast_comes_together(pipe):
+    reader, writer = pipe
+    expected = [b"%d\n" % number for number in range(30_000)]
+    thread = threading.Thread(target=lambda: (writer.write(b"".join(expected)), writer.close()))
+    thread.start()
+    chunks = list(arriving_lines(reader, most=1000, patience=5.0))
+    thread.join()
+    assert [line for chunk in chunks for line in chunk] == expected and {len(chunk) for chunk in chunks} == {1000}
+
+
+def test_a_long_line_is_one(pipe):
+    reader, writer = pipe
+    thread = threading.Thread(target=lambda: (writer.write(b"x" * 3_000_000 + b"\ny"), writer.close()))
+    thread.start()
+    assert [len(line) for chunk in arriving_lines(reader, 10) for line in chunk] == [3_000_001, 1]
+    thread.join()
+
+
+def test_what_is_not_utf8_is_replaced_or_refused():
+    said = []
+    lines = [
+        b"\xef\xbb\xbfone\n",
+        b"\xed\xa0\x80x\n",
+        b"\xff",
+    ]  # a byte order mark, half a surrogate pair, no character
+    assert list(decode_lines(lines, "here", said.append, 5)) == ["\ufeffone", "\ufffd\ufffd\ufffdx", "\ufffd"]
+    assert [each.split(":")[0] for each in said] == ["here, line 6", "here, line 7"]
+    with pytest.raises(UserError, match="here, line 2: not valid UTF-8"):
+        list(decode_lines(lines, "here"))
+    assert list(decode_lines(lines[:1], "here")) == ["one"]
