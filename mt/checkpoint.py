@@ -13,14 +13,20 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
 from mt import parallel
+from mt.checksums import crc32
 from mt.errors import UserError
 
 FOLDER = "checkpoints"
 PARAMS = "params"
+_CRC32 = "crc32"
 
 
 # Orbax warns of each checkpoint without metrics; one that is saved because training was stopped has none.
 logging.getLogger("absl").addFilter(lambda record: "tracked_metric" not in record.getMessage())
+
+
+class Damaged(UserError):
+    """A checkpoint that cannot be read, or is not what was saved."""
 
 
 class Saved(NamedTuple):
@@ -61,7 +67,7 @@ class Checkpoints:
                 best_fn=_score,  # without it, metrics are not written
                 create=True,
             ),
-            item_names=("params", "optimizer_state", "position"),
+            item_names=("params", "optimizer_state", "position", _CRC32),
         )
 
     def save(self, step: int, saved: Saved, metrics: dict[str, float] | None) -> None:
@@ -73,6 +79,7 @@ class Checkpoints:
                 params=ocp.args.StandardSave(parallel.to_global(saved.params)),
                 optimizer_state=ocp.args.StandardSave(parallel.to_global(saved.optimizer_state)),
                 position=ocp.args.JsonSave(saved.position),
+                crc32=ocp.args.JsonSave({name: crc32(getattr(saved, name)) for name in ("params", "optimizer_state")}),
             ),
             metrics=metrics,
             force=True,
@@ -92,7 +99,11 @@ class Checkpoints:
         return max(scores, key=lambda each: (each[0], -each[1]), default=(-math.inf, 0))
 
     def restore(self, step: int, like: Saved) -> Saved:
-        """All of a checkpoint, with the shapes and dtypes of `like`, replicated over the local devices."""
+        """All of a checkpoint, with the shapes and dtypes of `like`, replicated over the local devices.
+
+        Raises:
+            Damaged: it is.
+        """
         args = ocp.args.Composite(
             params=ocp.args.StandardRestore(_abstract(like.params)),
             optimizer_state=ocp.args.StandardRestore(_abstract(like.optimizer_state)),
@@ -100,10 +111,20 @@ class Checkpoints:
         )
         with _readable(self.folder / str(step)):
             found = self._manager.restore(step, args=args)
-        params, optimizer_state = (
-            parallel.replicate(parallel.on_one_device(found[name])) for name in ("params", "optimizer_state")
-        )
+        local = {name: parallel.on_one_device(found[name]) for name in ("params", "optimizer_state")}
+        for name, tree in local.items():
+            _check(self.folder / str(step), name, tree)
+        params, optimizer_state = map(parallel.replicate, local.values())
         return Saved(params, optimizer_state, found["position"])
+
+    def set_aside(self, step: int) -> pathlib.Path:
+        """Takes a damaged checkpoint out of the way of those to come; where it is then."""
+        aside = self._run.resolve() / f"damaged-{step}"
+        if parallel.is_main():
+            (self.folder / str(step)).rename(aside)
+        parallel.wait_for_all("damaged checkpoint set aside")
+        self._manager.reload()
+        return aside
 
     def close(self) -> None:
         """Waits for what was begun, and lets go of the folder."""
@@ -164,8 +185,27 @@ def score_of(run: pathlib.Path, step: int) -> float:
 
 
 def restore_params(run: pathlib.Path, step: int, like: Any) -> Any:
-    """The parameters alone, on the first local device."""
-    return read_tree(run / FOLDER / str(step) / PARAMS, like, run / FOLDER / str(step))
+    """The parameters alone, on the first local device.
+
+    Raises:
+        Damaged: they are.
+    """
+    folder = run / FOLDER / str(step)
+    params = read_tree(folder / PARAMS, like, folder)
+    _check(folder, PARAMS, params)
+    return params
+
+
+def _check(folder: pathlib.Path, name: str, tree: Any) -> None:
+    """Raises Damaged where a part of a checkpoint is not what was saved."""
+    path = folder / _CRC32 / "metadata"
+    if not path.is_file():
+        return  # of an earlier version, or imported
+    with _readable(folder):
+        expected = json.loads(path.read_text())[name]
+        different = [part for part, value in crc32(tree).items() if expected.get(part) != value]
+        if different:
+            raise ValueError(f"{name}{different[0]}")
 
 
 def save_params(run: pathlib.Path, step: int, params: Any) -> None:
@@ -220,7 +260,7 @@ def _readable(folder: pathlib.Path) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
             raise
-        raise UserError(
+        raise Damaged(
             f"{folder}: damaged, or of another model than the run's config.json says ({type(error).__name__}); remove "
             "that folder to use the checkpoint before it, or put back its files"
         ) from None

@@ -8,7 +8,9 @@ import subprocess
 import sys
 import threading
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from mt import Translator, cli
@@ -341,19 +343,39 @@ def test_one_training_at_a_time_works_in_a_folder(run, corpus_folder, capsys):
     assert sorted(run.rglob("*")) == before
 
 
-def test_a_damaged_checkpoint_is_named(run, corpus_folder, tmp_path, capsys):
-    copy = tmp_path / "copy"
-    shutil.copytree(run, copy)
-    last = copy / "checkpoints" / "6"
-    resume = [*tiny_run_arguments(corpus_folder, 6), "--workdir", str(copy)]
-    for path in (last / "params").rglob("*"):
+def _flip(folder):
+    """A bit of the largest file, which compression does not notice."""
+    path = max((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def _empty(folder):
+    for path in folder.rglob("*"):
         if path.is_file():
             path.write_bytes(b"")
-    for arguments in (["translate", str(copy), "--checkpoint", "last"], resume):
-        assert "checkpoints/6: damaged" in _answer(capsys, arguments)
-    shutil.rmtree(last / "params")
-    for arguments in (["translate", str(copy), "--checkpoint", "last"], resume):
-        assert "checkpoints/6: damaged" in _answer(capsys, arguments)
+
+
+@pytest.mark.parametrize("damage", [_flip, _empty, shutil.rmtree])
+def test_a_damaged_checkpoint_is_named_and_training_goes_on_from_the_one_before(
+    run, corpus_folder, tmp_path, capsys, damage
+):
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    resume = [*tiny_run_arguments(corpus_folder, 6), "--workdir", str(copy)]
+    damage(copy / "checkpoints" / "6" / "params")
+    assert "checkpoints/6: damaged" in _answer(capsys, ["translate", str(copy), "--checkpoint", "last"])
+    assert cli.main(resume) == 0
+    said = capsys.readouterr().err
+    assert f"the checkpoint of step 6 is damaged: it is in {copy}/damaged-6 now" in said
+    assert "going on from step 3" in said and (copy / "damaged-6" / "optimizer_state").is_dir()
+    whole, mended = (Translator.load(folder, "last").params for folder in (run, copy))
+    jax.tree.map(np.testing.assert_array_equal, whole, mended)
+    for step in ("3", "6"):
+        damage(copy / "checkpoints" / step / "params")
+    shutil.rmtree(copy / "checkpoints" / "6")
+    assert "checkpoints/3: damaged" in _answer(capsys, resume) and (copy / "checkpoints" / "3").is_dir()
 
 
 def test_bad_calls_from_python(run):

@@ -16,7 +16,7 @@ from mt import config as run_config
 from mt import evaluation, parallel, trained
 from mt.assembly import Training, assemble
 from mt.bundles import is_bundle
-from mt.checkpoint import Checkpoints, can_go_on, steps
+from mt.checkpoint import Checkpoints, Damaged, can_go_on, steps
 from mt.commands import evaluate as evaluate_command
 from mt.commands.positional import positional
 from mt.config import RunConfig
@@ -226,17 +226,23 @@ def _start(
     """The state to begin with: of the newest checkpoint, or a new one."""
     shapes = jax.eval_shape(training.initial_state)
     _log(f"model: {sum(leaf.size for leaf in jax.tree.leaves(shapes.params)):,} parameters")
-    step = checkpoints.latest()
-    if step is None:
-        params = None
-        if folder := start(config):
-            found = trained.load(folder)
-            params = starting_params(found, tokenizers, model, config.seed)
-            _log(f"starting from {found.name}")
-        return parallel.replicate(jax.jit(training.initial_state)(params)), 0, Position()
-    state, position = go_on_from(step, checkpoints, shapes)
-    _log(f"going on from step {step}")
-    return state, step, position
+    while (step := checkpoints.latest()) is not None:
+        try:
+            state, position = go_on_from(step, checkpoints, shapes)
+        except Damaged:
+            if len(steps(checkpoints.folder.parent)) == 1:
+                raise
+            aside = checkpoints.set_aside(step)
+            _log(f"the checkpoint of step {step} is damaged: it is in {aside} now, and the one before it is taken")
+        else:
+            _log(f"going on from step {step}")
+            return state, step, position
+    params = None
+    if folder := start(config):
+        found = trained.load(folder)
+        params = starting_params(found, tokenizers, model, config.seed)
+        _log(f"starting from {found.name}")
+    return parallel.replicate(jax.jit(training.initial_state)(params)), 0, Position()
 
 
 def _dev_evaluation(

@@ -113,9 +113,11 @@ def main(arguments: Arguments) -> None:
         raise UserError("--json: --as-training-data writes tab-separated pairs; leave one of them out")
     if set(arguments.tag) & set("\t\r\n"):
         raise UserError("--tag: has a tab or a line's end, which would be taken for the source's; leave it out")
-    chunks = _chunks(arguments)
+    if arguments.invalid != "replace":
+        for path in arguments.input:  # what is wrong with a file is said before anything is translated
+            collections.deque(read_lines(path), 0)
     translator = Translator.load(run, arguments.checkpoint)
-    suspects = _Suspects()
+    chunks, suspects = _chunks(arguments), _Suspects()
     # A bar beside translations on the same screen would only be in their way.
     quiet = not sys.stderr.isatty() or (sys.stdout.isatty() and output is None)
     bar = tqdm(desc="translating", unit=" lines", disable=quiet, file=sys.stderr)
@@ -131,13 +133,10 @@ def _chunks(arguments: Arguments) -> Iterator[list[str]]:
     """The input's lines, in lists that are translated together: of files many, of a pipe those that have come.
 
     Raises:
-        UserError: what is to be refused can be known before anything is translated, and there is some.
+        UserError: standard input can be read to its end before anything is translated, and is to be refused.
     """
     replaced = _say_replaced if arguments.invalid == "replace" else None
     if arguments.input:
-        if not replaced:
-            for path in arguments.input:
-                collections.deque(read_lines(path), 0)
         return batched(itertools.chain.from_iterable(read_lines(path, replaced) for path in arguments.input), _CHUNK)
     file, name = sys.stdin.buffer, "standard input"
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):

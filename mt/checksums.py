@@ -1,0 +1,17 @@
+"""CRC-32 of arrays, so that what was damaged on disk is not taken for what was written."""
+
+import zlib
+from typing import Any
+
+import jax
+import numpy as np
+
+
+def crc32(tree: Any) -> dict[str, int]:
+    """The CRC-32 of each array's bytes, by its path in the tree."""
+    return {jax.tree_util.keystr(path): _of_array(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def _of_array(leaf: Any) -> int:
+    # Not every dtype can be seen as a buffer, but every array as bytes.
+    return zlib.crc32(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8).data)
