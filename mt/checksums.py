@@ -1,5 +1,6 @@
-"""CRC-32 of arrays, so that what was damaged on disk is not taken for what was written."""
+"""CRC-32 of arrays and files, so that what was damaged on disk is not taken for what was written."""
 
+import pathlib
 import zlib
 from typing import Any
 
@@ -15,3 +16,12 @@ def crc32(tree: Any) -> dict[str, int]:
 def _of_array(leaf: Any) -> int:
     # Not every dtype can be seen as a buffer, but every array as bytes.
     return zlib.crc32(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8).data)
+
+
+def crc32_of_file(path: pathlib.Path) -> int:
+    """The CRC-32 of a file's bytes."""
+    found = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            found = zlib.crc32(block, found)
+    return found

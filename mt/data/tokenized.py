@@ -6,20 +6,24 @@ import itertools
 import json
 import os
 import pathlib
+import shutil
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from mt.checksums import crc32_of_file
 from mt.data.datasets import Languages, fingerprint, read_pairs
 from mt.data.text import batched
 from mt.data.tokenizers import Tokenizers
 from mt.errors import UserError
 from mt.files import atomic_folder, write_json
 
-_FORMAT = 1
+_FORMAT = 2
 _CHUNK = 8192
 _NAMES = ("source", "target")
+_COUNTS = "counts.json"
 Pairs: TypeAlias = Iterable[tuple[str, str]]
 
 
@@ -115,6 +119,9 @@ def tokenized_corpus(
         "filters": filters and dataclasses.asdict(filters),
     }
     folder = cache / "tokenized" / hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:24]
+    if folder.is_dir() and not _is_whole(folder):
+        print(f"{folder}: damaged; {corpus} is tokenised anew", file=sys.stderr)
+        shutil.rmtree(folder)
     if not folder.is_dir():
         with atomic_folder(folder) as temporary:
             _write(temporary, progress(read_pairs(corpus, split, languages)), tokenizers, filters)
@@ -181,11 +188,25 @@ def _write(folder: pathlib.Path, pairs: Pairs, tokenizers: Tokenizers, filters: 
     for number, name in enumerate(_NAMES):
         np.save(folder / f"{name}.starts.npy", np.concatenate(starts[number] or [np.empty(0, np.int64)])[first])
         np.save(folder / f"{name}.lengths.npy", np.concatenate(lengths[number] or [np.empty(0, np.int32)])[first])
-    write_json(folder / "counts.json", {"counts": counts, "dtype": np.dtype(dtype).name})
+    described = {"counts": counts, "dtype": np.dtype(dtype).name}
+    write_json(folder / _COUNTS, described | {"crc32": _sums(folder)})
+
+
+def _sums(folder: pathlib.Path) -> dict[str, int]:
+    """The CRC-32 of each file of tokens, starts and lengths."""
+    return {path.name: crc32_of_file(path) for name in _NAMES for path in sorted(folder.glob(f"{name}.*"))}
+
+
+def _is_whole(folder: pathlib.Path) -> bool:
+    """Whether all is as it was written."""
+    try:
+        return json.loads((folder / _COUNTS).read_text())["crc32"] == _sums(folder)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _read(folder: pathlib.Path, start: int) -> TokenizedCorpus:
-    described: dict[str, Any] = json.loads((folder / "counts.json").read_text())
+    described: dict[str, Any] = json.loads((folder / _COUNTS).read_text())
     sides = []
     for name in _NAMES:
         path = folder / f"{name}.tokens"
