@@ -15,8 +15,8 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from mt.errors import UserError
+from mt.layers.rows import AXIS
 
-AXIS = "devices"
 _MOST_CPU_DEVICES = 8
 Tree = TypeVar("Tree")
 

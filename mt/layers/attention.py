@@ -74,7 +74,7 @@ def attention_in_training(
     Args:
         projected: see `fused_attention.fused_attention`.
         mask: bool, broadcastable to [batch, 1, query, key].
-        words: uint32 [2], see `dropout.key_words`.
+        words: uint32 [3], see `dropout.key_words`.
         num_heads: heads.
         dropout: the rate.
 
@@ -148,7 +148,7 @@ class MultiHeadAttention(nn.Module):
         """See `attention_in_training` -> [batch, query, model_dim]."""
         if deterministic:
             return self.attend(*_split_heads(projected, self.num_heads), mask)
-        words = key_words(self.make_rng("dropout")) if self.dropout else jnp.zeros(2, jnp.uint32)
+        words = key_words(self.make_rng("dropout"), len(projected[0])) if self.dropout else jnp.zeros(3, jnp.uint32)
         return self.output(attention_in_training(projected, mask, words, self.num_heads, self.dropout))
 
 

@@ -1,4 +1,8 @@
-"""Dropout (Srivastava et al. 2014), whose masks are computed where they are used and never stored."""
+"""Dropout (Srivastava et al. 2014), whose masks are computed where they are used and never stored.
+
+They depend on the key and on an element's place in the whole batch, so that it makes no difference how many devices
+share the batch's rows.
+"""
 
 import math
 
@@ -6,11 +10,13 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from mt.layers.rows import first_row
 
-def key_words(key: jax.Array) -> jax.Array:
-    """What `keep_mask` takes of a key of JAX: uint32 [2]."""
+
+def key_words(key: jax.Array, rows: int) -> jax.Array:
+    """What `drop` takes of a key of JAX, and of how many rows a device holds: uint32 [3], the last its first row."""
     words = jax.random.key_data(key).ravel()
-    return jnp.stack([words[0], words[-1]])
+    return jnp.stack([words[0], words[-1], first_row(rows)])
 
 
 def keep_mask(words: jax.Array, positions: jax.Array, rate: float) -> jax.Array:
@@ -21,7 +27,7 @@ def keep_mask(words: jax.Array, positions: jax.Array, rate: float) -> jax.Array:
     for Hash Functions") with a word of the key before each half. It is for dropout only.
 
     Args:
-        words: uint32 [2], see `key_words`.
+        words: uint32 [2] or more, see `key_words`.
         positions: uint32 [...], no two alike.
         rate: the share not to be kept, rounded to a multiple of 2^-32.
 
@@ -35,9 +41,15 @@ def keep_mask(words: jax.Array, positions: jax.Array, rate: float) -> jax.Array:
 
 
 def drop(words: jax.Array, activations: jax.Array, rate: float) -> jax.Array:
-    """Zeroes each activation with probability `rate` and scales up the rest; positions count through all axes."""
+    """Zeroes each activation with probability `rate` and scales up the rest.
+
+    Args:
+        words: uint32 [3], see `key_words`.
+        activations: [rows, ...]; positions count through all axes, from the first row's number on.
+        rate: the share that is zeroed.
+    """
     shape = activations.shape
-    positions = jnp.zeros(shape, jnp.uint32)
+    positions = jnp.broadcast_to(words[2] * jnp.uint32(math.prod(shape[1:]) % 2**32), shape)
     for axis in range(len(shape)):
         stride = math.prod(shape[axis + 1 :]) % 2**32
         positions += jax.lax.broadcasted_iota(jnp.uint32, shape, axis) * jnp.uint32(stride)
@@ -59,7 +71,7 @@ class StochasticDepth(nn.Module):
         if deterministic or self.rate == 0:
             return output
         factors = jnp.ones((output.shape[0], *(1,) * (output.ndim - 1)), output.dtype)
-        return output * drop(key_words(self.make_rng("dropout")), factors, self.rate)
+        return output * drop(key_words(self.make_rng("dropout"), len(factors)), factors, self.rate)
 
 
 class Dropout(nn.Module):
@@ -72,4 +84,4 @@ class Dropout(nn.Module):
         """Same shape and dtype out; the identity if `deterministic` or the rate is 0."""
         if deterministic or self.rate == 0:
             return activations
-        return drop(key_words(self.make_rng("dropout")), activations, self.rate)
+        return drop(key_words(self.make_rng("dropout"), len(activations)), activations, self.rate)

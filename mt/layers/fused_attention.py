@@ -39,7 +39,7 @@ def fused_attention(
         projected: query, key and value, each of width heads * head_dim, next to each other as their products give
             them: one array [batch, length, 3 * width], or two, [batch, query, width] and [batch, key, 2 * width].
         mask: bool [batch, query, key].
-        words: uint32 [2], see `dropout.key_words`.
+        words: uint32 [3], see `dropout.key_words`.
         num_heads: heads.
         dropout: the rate.
         interpret: emulates the kernel, on any device.
@@ -93,9 +93,14 @@ def _each_head(num_heads, head_dim, inputs, outputs, attend):
     jax.lax.fori_loop(0, num_heads // together, block, None)
 
 
+def _first_head(words_ref, num_heads):
+    """How many heads the whole batch has before this row's."""
+    return (words_ref[2].astype(jnp.int32) + pl.program_id(0)) * num_heads
+
+
 def _forward_kernel(words_ref, *refs, num_heads, head_dim, dropout):
     *projected, mask_ref, out_ref = refs
-    mask, first_head = mask_ref[0] != 0, pl.program_id(0) * num_heads
+    mask, first_head = mask_ref[0] != 0, _first_head(words_ref, num_heads)
 
     def attend(head, query, key, value):
         query = query * jnp.asarray(head_dim**-0.5, query.dtype)
@@ -108,7 +113,7 @@ def _forward_kernel(words_ref, *refs, num_heads, head_dim, dropout):
 def _backward_kernel(words_ref, *refs, num_heads, head_dim, dropout):
     inputs = (len(refs) - 2) // 2
     projected, mask_ref, gradient_ref, gradients = refs[:inputs], refs[inputs], refs[inputs + 1], refs[inputs + 2 :]
-    mask, first_head = mask_ref[0] != 0, pl.program_id(0) * num_heads
+    mask, first_head = mask_ref[0] != 0, _first_head(words_ref, num_heads)
     of_first, of_second = (((0,), (0,)), ((), ())), (((1,), (1,)), ((), ()))
     product = functools.partial(jax.lax.dot_general, preferred_element_type=jnp.float32)
 

@@ -43,9 +43,13 @@ class TranslationObjective:
     def loss(self, params: Params, batch: Batch, rng: jax.Array | None) -> Sums:
         """See `Objective`. "nll" is the loss without smoothing, and "weight" counts target tokens."""
         deterministic = rng is None
+        targets, weights = (
+            batch["target_tokens"].reshape(-1),
+            (batch["target_segments"].reshape(-1) > 0).astype(jnp.float32),
+        )
         twice = not deterministic and self.consistency > 0
-        if twice:  # the same rows with other random bits
-            batch = jax.tree.map(lambda rows: jnp.concatenate([rows, rows]), batch)
+        if twice:  # each row is there twice, and has other random bits
+            batch = jax.tree.map(lambda rows: jnp.repeat(rows, 2, axis=0), batch)
         hidden = self.model.apply(
             {"params": params},
             batch,
@@ -54,22 +58,12 @@ class TranslationObjective:
             rngs=None if deterministic else {"dropout": rng},
         )
         table, bias = self.model.apply({"params": params}, method="output_projection")
-        targets, weights = (
-            batch["target_tokens"].reshape(-1),
-            (batch["target_segments"].reshape(-1) > 0).astype(jnp.float32),
-        )
         if twice:
-            half = len(targets) // 2
+            passes = hidden.reshape(-1, 2, *hidden.shape[1:]).swapaxes(0, 1).reshape(2, len(targets), -1)
             loss, nll = consistent_cross_entropy(
-                hidden.reshape(2, half, -1),
-                table,
-                bias,
-                targets[:half],
-                weights[:half],
-                self.label_smoothing,
-                self.consistency,
+                passes, table, bias, targets, weights, self.label_smoothing, self.consistency
             )
-            return {"loss": loss, "nll": nll, "weight": jnp.sum(weights[:half])}
+            return {"loss": loss, "nll": nll, "weight": jnp.sum(weights)}
         loss, nll = projected_cross_entropy(
             hidden.reshape(-1, hidden.shape[-1]),
             table,

@@ -68,7 +68,8 @@ def make_train_step(
     Args:
         objective: what to minimise.
         optimizer: how.
-        seed: of dropout. Its random bits depend on nothing else but the step, the device and the part.
+        seed: of dropout. Its random bits depend on nothing else but the step, the row and its part: devices may come
+            and go.
         accumulation_steps: parts that a device's rows are cut into, one after the other; must divide them.
         average_decay: share of the parameters' moving average that a step keeps, for a state that has one. It is less
             in the first steps, (1 + step) / (10 + step), so that the initial parameters are soon forgotten.
@@ -76,7 +77,6 @@ def make_train_step(
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Sums]:
         key = jax.random.fold_in(jax.random.key(seed), state.step)
-        key = jax.random.fold_in(key, jax.lax.axis_index(AXIS))
 
         def differentiate(number: jax.Array | int, part: Batch) -> tuple[Params, Sums]:
             def loss(params):
@@ -88,7 +88,10 @@ def make_train_step(
         if accumulation_steps == 1:
             gradients, sums = differentiate(0, batch)
         else:
-            parts = jax.tree.map(lambda rows: rows.reshape(accumulation_steps, -1, *rows.shape[1:]), batch)
+            # Every n-th row makes a part, so that a row is in the same one however many devices there are.
+            parts = jax.tree.map(
+                lambda rows: rows.reshape(-1, accumulation_steps, *rows.shape[1:]).swapaxes(0, 1), batch
+            )
             shapes = jax.eval_shape(differentiate, 0, jax.tree.map(lambda rows: rows[0], parts))
             (gradients, sums), _ = jax.lax.scan(
                 lambda total, numbered: (jax.tree.map(jnp.add, total, differentiate(*numbered)), None),

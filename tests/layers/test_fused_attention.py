@@ -20,7 +20,7 @@ def _random(length, parts, seed):
 def test_the_kernel_is_attention_and_so_are_its_gradients(cross, dropout):
     projected = (_random(16, 1, 0), _random(24, 2, 1)) if cross else (_random(16, 3, 0),)
     mask = np.random.default_rng(2).random((BATCH, 16, projected[-1].shape[1])) > 0.3
-    words = key_words(jax.random.key(3))
+    words = key_words(jax.random.key(3), 2).at[2].set(5)  # of a device that is not the first
     assert fits(16, mask.shape[2], HEADS, HEAD_DIM)
     expected, expected_back = jax.vjp(
         lambda *parts: attention_in_training(parts, mask[:, None], words, HEADS, dropout), *projected

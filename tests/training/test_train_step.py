@@ -7,6 +7,7 @@ import optax
 import pytest
 
 from mt import parallel
+from mt.layers.dropout import drop, key_words
 from mt.training.objectives import TranslationObjective
 from mt.training.train_step import initial_state, make_evaluation_step, make_train_step
 from tests.conftest import VOCAB, make_batch, random_params, tiny_config
@@ -25,12 +26,12 @@ ROWS = [
 BATCH = {name: np.asarray(rows) for name, rows in make_batch(ROWS, 8, 10).items()}
 
 
-def _update(devices, accumulation_steps=1, dropout=0.0, steps=1, seed=7):
-    model = tiny_config(dropout=dropout, num_layers=1).build(VOCAB)
+def _update(devices, accumulation_steps=1, steps=1, seed=7, consistency=0.0, **options):
+    model = tiny_config(num_layers=1, **options).build(VOCAB)
     # Plain gradient descent: Adam would hide a wrong scale of the gradient.
     optimizer = optax.sgd(0.5)
     state = initial_state(random_params(model), optimizer)
-    step = make_train_step(TranslationObjective(model, 0.1), optimizer, seed, accumulation_steps)
+    step = make_train_step(TranslationObjective(model, 0.1, consistency), optimizer, seed, accumulation_steps)
     run = parallel.data_parallel(step, devices=jax.devices()[:devices])
     batch = {name: rows.reshape(devices, -1, *rows.shape[1:]) for name, rows in BATCH.items()}
     for _ in range(steps):
@@ -38,19 +39,31 @@ def _update(devices, accumulation_steps=1, dropout=0.0, steps=1, seed=7):
     return jax.device_get(state), jax.device_get(metrics)
 
 
+# All that draws random bits.
+DROPOUT = dict(dropout=0.3, attention_dropout=0.2, activation_dropout=0.1, stochastic_depth=0.4, consistency=2.0)
+
+
 @pytest.fixture(scope="module")
 def alone():
     return _update(1)
 
 
-@pytest.mark.parametrize(("devices", "accumulation_steps"), [(4, 1), (1, 4), (2, 2)])
-def test_spread_rows_give_the_same_update(alone, devices, accumulation_steps):
-    state, metrics = _update(devices, accumulation_steps)
-    for one, other in zip(jax.tree.leaves(alone[0].params), jax.tree.leaves(state.params), strict=True):
+@pytest.mark.parametrize(
+    ("devices", "accumulation_steps", "options"), [(4, 1, {}), (2, 4, {}), (4, 1, DROPOUT), (2, 1, DROPOUT)]
+)
+def test_spread_rows_give_the_same_update(alone, devices, accumulation_steps, options):
+    expected = alone if not options else _update(1, **options)
+    state, metrics = _update(devices, accumulation_steps, **options)
+    for one, other in zip(jax.tree.leaves(expected[0].params), jax.tree.leaves(state.params), strict=True):
         np.testing.assert_allclose(one, other, atol=2e-6)
     assert metrics["weight"] == (BATCH["target_segments"] > 0).sum()
     for name in metrics:
-        assert metrics[name] == pytest.approx(alone[1][name], rel=1e-5)
+        assert metrics[name] == pytest.approx(expected[1][name], rel=1e-5)
+
+
+def test_accumulated_rows_draw_the_same_on_any_number_of_devices():
+    one, two = (_update(devices, 2, dropout=0.3)[0].params for devices in (1, 2))
+    jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, atol=2e-6), one, two)
 
 
 def test_the_update_is_the_gradient_of_the_mean(alone):
@@ -68,7 +81,7 @@ def test_the_update_is_the_gradient_of_the_mean(alone):
         np.testing.assert_allclose(one, other, atol=2e-6)
 
 
-def test_dropout_differs_a_device_a_step_and_a_seed_but_not_a_run():
+def test_dropout_differs_a_row_a_step_and_a_seed_but_not_a_run():
     def changes(**options):
         return np.concatenate([leaf.ravel() for leaf in jax.tree.leaves(_update(dropout=0.5, **options)[0].params)])
 
@@ -76,23 +89,22 @@ def test_dropout_differs_a_device_a_step_and_a_seed_but_not_a_run():
     np.testing.assert_array_equal(first, changes(devices=4))
     assert not np.allclose(first, changes(devices=4, seed=8), atol=1e-4)
 
-    drawn = []
-
     class Spy:
-        """Its loss is a random number of the dropout key."""
+        """Its loss is what dropout leaves of each row."""
 
         def loss(self, params, batch, rng):
-            value = jax.random.normal(rng) * params["w"]
-            index = jax.nn.one_hot(jax.lax.axis_index(parallel.AXIS), 4)
-            return {"loss": value, "weight": jnp.ones(()), "nll": value, "each": value * index}
+            left = drop(key_words(rng, 1), jnp.ones((1, 64)), 0.5)
+            index = jax.nn.one_hot(jax.lax.axis_index(parallel.AXIS), 4)[:, None]
+            return {"loss": jnp.sum(left) * params["w"], "weight": jnp.ones(()), "each": left * index}
 
     step = make_train_step(Spy(), optax.sgd(0.0), 0)
     state = initial_state({"w": jnp.ones(())}, optax.sgd(0.0))
     run = parallel.data_parallel(step)
+    drawn = []
     for _ in range(2):
         state, metrics = run(state, {"x": np.zeros((4, 1))})
         drawn += np.asarray(metrics["each"]).tolist()
-    assert len(set(drawn)) == 8
+    assert len(set(map(tuple, drawn))) == 8
 
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf, 1e38])
