@@ -1,10 +1,14 @@
 """Checkpoints of a run, by orbax: saved in the background, the last few and the best kept, restored exactly."""
 
 import contextlib
+import errno
 import json
 import logging
 import math
+import os
 import pathlib
+import re
+import shutil
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -21,8 +25,16 @@ PARAMS = "params"
 _CRC32 = "crc32"
 
 
-# Orbax warns of each checkpoint without metrics; one that is saved because training was stopped has none.
-logging.getLogger("absl").addFilter(lambda record: "tracked_metric" not in record.getMessage())
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not that a checkpoint has no metrics, as one that is saved because training was stopped, nor an exception's
+    traceback: it is raised too."""
+    return "tracked_metric" not in record.getMessage() and not record.exc_info
+
+
+logging.getLogger("absl").addFilter(_is_news)
 
 
 class Damaged(UserError):
@@ -73,21 +85,24 @@ class Checkpoints:
     def save(self, step: int, saved: Saved, metrics: dict[str, float] | None) -> None:
         """Begins to save; training may go on at once. `metrics` are of the dev set, if it was evaluated just now: the
         best has the highest "score"."""
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                params=ocp.args.StandardSave(parallel.to_global(saved.params)),
-                optimizer_state=ocp.args.StandardSave(parallel.to_global(saved.optimizer_state)),
-                position=ocp.args.JsonSave(saved.position),
-                crc32=ocp.args.JsonSave({name: crc32(getattr(saved, name)) for name in ("params", "optimizer_state")}),
-            ),
-            metrics=metrics,
-            force=True,
-        )
+        sums = {name: crc32(getattr(saved, name)) for name in ("params", "optimizer_state")}
+        with _writable(self.folder):
+            self._manager.save(
+                step,
+                args=ocp.args.Composite(
+                    params=ocp.args.StandardSave(parallel.to_global(saved.params)),
+                    optimizer_state=ocp.args.StandardSave(parallel.to_global(saved.optimizer_state)),
+                    position=ocp.args.JsonSave(saved.position),
+                    crc32=ocp.args.JsonSave(sums),
+                ),
+                metrics=metrics,
+                force=True,
+            )
 
     def wait(self) -> None:
         """Until all that was begun is on disk."""
-        self._manager.wait_until_finished()
+        with _writable(self.folder):
+            self._manager.wait_until_finished()
 
     def latest(self) -> int | None:
         """The newest step, if there is any."""
@@ -128,7 +143,8 @@ class Checkpoints:
 
     def close(self) -> None:
         """Waits for what was begun, and lets go of the folder."""
-        self._manager.close()
+        with _writable(self.folder):
+            self._manager.close()
 
 
 def steps(run: pathlib.Path) -> list[int]:
@@ -250,6 +266,23 @@ def _alone() -> ocp.StandardCheckpointer:
             barrier_sync_key_prefix=f"host{jax.process_index()}",
         )
     )
+
+
+@contextlib.contextmanager
+def _writable(folder: pathlib.Path) -> Iterator[None]:
+    """What keeps a checkpoint from being written is one sentence, and what was written of it is removed."""
+    try:
+        yield
+    except Exception as error:
+        reason = re.search("|".join(map(os.strerror, _UNWRITABLE)), str(error))
+        if reason is None:
+            raise
+        for half in folder.glob("*.orbax-checkpoint-tmp") if parallel.is_main() else ():
+            shutil.rmtree(half, ignore_errors=True)
+        raise UserError(
+            f"{folder}: cannot save ({reason[0]}); the checkpoints that are there are whole: mend the disk, and give "
+            "the same command again to go on from the newest"
+        ) from None
 
 
 @contextlib.contextmanager

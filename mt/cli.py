@@ -60,6 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
             _leave_output()  # it may be what could not be written
         return 2
     except Exception as error:
+        if "No space left on device" in str(error):  # as libraries have it
+            print("mt: error: no space is left on a disk; free some, and try again", file=sys.stderr)
+            return 2
         # JAX has an exception of its own for this, which is not worth importing JAX for.
         if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
             raise
