@@ -62,7 +62,8 @@ class Tokenizer:
         self.model = model
         try:
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-        except RuntimeError:
+            self._processor.id_to_piece(list(range(len(self._processor))))  # each must be text
+        except (RuntimeError, UnicodeDecodeError):
             raise UserError(f"{origin} is not a SentencePiece model, or is damaged: put back the right file") from None
         found = tuple(getattr(self._processor, f"{name}_id")() for name in ("pad", "bos", "eos", "unk"))
         if found != (PAD, BOS, EOS, UNK):

@@ -17,7 +17,8 @@ from mt.models.interface import Cache, Params, Searchable
 # Ids every model of ours shares with its tokenizer (see data.tokenizer, which decoding must not need to import).
 PAD, BOS, EOS = 0, 1, 2
 _NEVER = -1e9
-_WIDEST = 1000  # ten times what anybody has had a use for, and small enough for every index to fit
+# Ten times what anybody has had a use for, and small enough for every index to fit.
+_WIDEST, _LONGEST = 1000, 100_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,12 +52,9 @@ class SearchConfig:
             raise UserError(f"beam_size: {self.beam_size} is not between 1 and {_WIDEST}")
         if not 0 <= self.length_penalty < math.inf:
             raise UserError(f"length_penalty: {self.length_penalty} is not a number from 0 on")
-        if self.min_length < 0:
-            raise UserError(f"min_length: {self.min_length} is negative")
-        if not 0 <= self.max_length_factor < math.inf:
-            raise UserError(f"max_length_factor: {self.max_length_factor} is not a number from 0 on")
-        if self.max_length_offset < 0:
-            raise UserError(f"max_length_offset: {self.max_length_offset} is negative")
+        for field in ("min_length", "max_length_offset", "max_length_factor"):
+            if not 0 <= getattr(self, field) <= _LONGEST:
+                raise UserError(f"{field}: {getattr(self, field)} is not a number from 0 on, to {_LONGEST:,}")
         if self.no_repeat_ngram < 0:
             raise UserError(f"no_repeat_ngram: {self.no_repeat_ngram} is negative; 0 is no such rule")
         if self.length_normalization not in ("gnmt", "tokens"):

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mt.data.tokenizer import EOS, Tokenizer, TokenizerConfig
 from mt.errors import UserError
@@ -43,3 +45,12 @@ def test_another_tokenizer_is_refused(tokenizer, tmp_path):
     path.write_bytes(tokenizer.model[:100])
     with pytest.raises(UserError, match="not a SentencePiece model"):
         Tokenizer.load(path)
+
+
+@given(st.lists(st.text(max_size=40), max_size=5))
+@settings(max_examples=200, deadline=None)
+def test_what_is_decoded_is_encoded_as_before(tokenizer, texts):
+    encoded = tokenizer.encode(texts)
+    assert all(ids[-1] == EOS and 3 not in ids for ids in encoded)
+    once = tokenizer.decode(encoded)
+    assert tokenizer.decode(tokenizer.encode(once)) == once
