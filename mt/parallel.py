@@ -7,7 +7,9 @@ pmapped function must reduce over `AXIS` all that it returns: what is not reduce
 import contextlib
 import os
 import pathlib
-from collections.abc import Callable, Sequence
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import jax
@@ -18,6 +20,8 @@ from mt.errors import UserError
 from mt.layers.rows import AXIS
 
 _MOST_CPU_DEVICES = 8
+_MOST_SILENT_SECONDS = 30  # after which a process counts as dead
+_DEAD = re.compile("Gloo .* failed|heartbeat|Connection (reset|closed) by peer|another task died|DEADLINE_EXCEEDED")
 Tree = TypeVar("Tree")
 
 
@@ -45,7 +49,7 @@ def initialize(coordinator: str = "", num_processes: int = 0, process_id: int = 
         if num_processes > 1:
             raise UserError("--coordinator: several processes need it, as HOST:PORT of process 0")
         if recognised:
-            jax.distributed.initialize()
+            jax.distributed.initialize(heartbeat_timeout_seconds=_MOST_SILENT_SECONDS)
         return
     if num_processes < 1 or not 0 <= process_id < num_processes:
         raise UserError(
@@ -53,9 +57,28 @@ def initialize(coordinator: str = "", num_processes: int = 0, process_id: int = 
             "JAX_PROCESS_ID)"
         )
     try:
-        jax.distributed.initialize(coordinator, num_processes, process_id)
+        jax.distributed.initialize(
+            coordinator, num_processes, process_id, heartbeat_timeout_seconds=_MOST_SILENT_SECONDS
+        )
     except RuntimeError as error:
         raise UserError(f"--coordinator {coordinator}: cannot join the other processes ({error})") from None
+
+
+@contextlib.contextmanager
+def leaving_with_the_others(message: str, status: int) -> Iterator[None]:
+    """Where another process of the run has died, says so and ends this one at once, whatever still waits for the other.
+
+    Args:
+        message: what to say on standard error.
+        status: to end with.
+    """
+    try:
+        yield
+    except Exception as error:
+        if jax.process_count() == 1 or not _DEAD.search(str(error)):
+            raise
+        print(message, file=sys.stderr, flush=True)
+        os._exit(status)  # an ordinary end would wait for the others to leave too
 
 
 def use_cores_as_devices() -> None:

@@ -36,6 +36,10 @@ from mt.training.optimizer import schedule
 from mt.training.train_step import TrainState, make_evaluation_step
 
 _STOPPED = 75
+_DIED = (
+    "mt: error: another process of this training has died; give all of them the same command again, and they go on "
+    "from the newest checkpoint"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,8 +79,8 @@ def main(arguments: Arguments) -> int:
     """Runs the verb.
 
     Returns:
-        The exit status: 0, or 75 where it was asked to stop before the last step (sysexits.h's "try again later"), so
-        that what should follow a whole training does not follow half of one.
+        The exit status: 0, or 75 where it was asked to stop before the last step, or another of its processes has died
+        (sysexits.h's "try again later"), so that what should follow a whole training does not follow half of one.
     """
     parallel.initialize(arguments.coordinator, arguments.num_processes, arguments.process_id)
     parallel.use_compilation_cache(default_cache() / "xla")
@@ -86,9 +90,10 @@ def main(arguments: Arguments) -> int:
     check_devices(config)
     if parallel.is_main():
         _check_folder(run)
-    with locked(run) if parallel.is_main() else contextlib.nullcontext():
-        finished = _train(run, config)
-    parallel.wait_for_all("finished")
+    with parallel.leaving_with_the_others(_DIED, _STOPPED):
+        with locked(run) if parallel.is_main() else contextlib.nullcontext():
+            finished = _train(run, config)
+        parallel.wait_for_all("finished")
     return 0 if finished else _STOPPED
 
 
