@@ -117,7 +117,8 @@ def main(arguments: Arguments) -> None:
         for path in arguments.input:  # what is wrong with a file is said before anything is translated
             collections.deque(read_lines(path), 0)
     translator = Translator.load(run, arguments.checkpoint)
-    chunks, suspects = _chunks(arguments), _Suspects()
+    replaced, suspects = _Replaced(), _Suspects()
+    chunks = _chunks(arguments, replaced)
     # A bar beside translations on the same screen would only be in their way.
     quiet = not sys.stderr.isatty() or (sys.stdout.isatty() and output is None)
     bar = tqdm(desc="translating", unit=" lines", disable=quiet, file=sys.stderr)
@@ -126,39 +127,52 @@ def main(arguments: Arguments) -> None:
             file.write("".join(f"{line}\n" for line in lines).encode())
             file.flush()
             bar.update(len(lines))
+    replaced.report()
     suspects.report()
 
 
-def _chunks(arguments: Arguments) -> Iterator[list[str]]:
+def _chunks(arguments: Arguments, replaced: "_Replaced") -> Iterator[list[str]]:
     """The input's lines, in lists that are translated together: of files many, of a pipe those that have come.
 
     Raises:
         UserError: standard input can be read to its end before anything is translated, and is to be refused.
     """
-    replaced = _say_replaced if arguments.invalid == "replace" else None
+    told = replaced if arguments.invalid == "replace" else None
     if arguments.input:
-        return batched(itertools.chain.from_iterable(read_lines(path, replaced) for path in arguments.input), _CHUNK)
+        return batched(itertools.chain.from_iterable(read_lines(path, told) for path in arguments.input), _CHUNK)
     file, name = sys.stdin.buffer, "standard input"
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         if arguments.invalid == "refuse":
             return batched(list(decode_lines(file, name)), _CHUNK)
-        return _arriving(file, name)
-    if not replaced:
+        return _arriving(file, name, replaced)
+    if not told:
         place = file.tell()
         collections.deque(decode_lines(file, name), 0)
         file.seek(place)
-    return batched(decode_lines(file, name, replaced), _CHUNK)
+    return batched(decode_lines(file, name, told), _CHUNK)
 
 
-def _arriving(file: BinaryIO, name: str) -> Iterator[list[str]]:
+def _arriving(file: BinaryIO, name: str, replaced: "_Replaced") -> Iterator[list[str]]:
     number = 1
     for lines in arriving_lines(file, _CHUNK):
-        yield list(decode_lines(lines, name, _say_replaced, number))
+        yield list(decode_lines(lines, name, replaced, number))
         number += len(lines)
 
 
-def _say_replaced(what: str) -> None:
-    print(f"{what}; replaced by U+FFFD", file=sys.stderr)
+class _Replaced:
+    """Says where text was not UTF-8: of the first lines at once, of the others how many there are."""
+
+    def __init__(self):
+        self._count = 0
+
+    def __call__(self, what: str) -> None:
+        self._count += 1
+        if self._count <= _SHOWN:
+            print(f"{what}; replaced by U+FFFD", file=sys.stderr)
+
+    def report(self) -> None:
+        if self._count > _SHOWN:
+            print(f"{self._count - _SHOWN:,} more lines were not valid UTF-8; replaced by U+FFFD", file=sys.stderr)
 
 
 class _Suspects:
