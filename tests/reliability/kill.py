@@ -86,6 +86,15 @@ def kill_once(arguments: list[str], run: pathlib.Path, devices: int, processes: 
     return False
 
 
+def make_corpus(folder: pathlib.Path) -> pathlib.Path:
+    """600 pairs of the shipped corpus, and a few to evaluate on."""
+    folder.mkdir(parents=True)
+    for split in ("train", "dev", "test"):
+        for language, lines in zip(("en", "fr"), zip(*shipped_pairs(split, 600 if split == "train" else 8))):
+            (folder / f"{split}.{language}").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    return folder
+
+
 def survives(
     folder: pathlib.Path, kills: int, devices: int = 1, processes: int = 1, steps: int = 150, seed: int = 0
 ) -> int:
@@ -98,11 +107,7 @@ def survives(
         AssertionError: it ends otherwise.
     """
     chance = random.Random(seed)
-    corpus = folder / "corpus"
-    corpus.mkdir(parents=True)
-    for split in ("train", "dev", "test"):
-        for language, lines in zip(("en", "fr"), zip(*shipped_pairs(split, 600 if split == "train" else 8))):
-            (corpus / f"{split}.{language}").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    corpus = make_corpus(folder / "corpus")
     arguments = [*tiny_run_arguments(corpus, steps, 3), "--training.average-decay", "0.9"]
     whole, killed = folder / "whole", folder / "killed"
     done = start([*arguments, "--workdir", str(whole)], devices, processes)
