@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import itertools
 import json
 import logging
 import math
@@ -9,6 +10,7 @@ import os
 import pathlib
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -25,6 +27,7 @@ PARAMS = "params"
 _CRC32 = "crc32"
 
 
+_PASSING = (errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.EINTR)
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 
 
@@ -65,6 +68,9 @@ class Checkpoints:
         keep_best: how many of the best to keep.
         """
         self._run = run
+        if parallel.is_main():
+            _drop_damaged_metrics(run)
+        parallel.wait_for_all("metrics of checkpoints read")
         policies = checkpoint_managers.preservation_policy
         self.folder = run.resolve() / FOLDER
         self._manager = ocp.CheckpointManager(
@@ -85,7 +91,7 @@ class Checkpoints:
     def save(self, step: int, saved: Saved, metrics: dict[str, float] | None) -> None:
         """Begins to save; training may go on at once. `metrics` are of the dev set, if it was evaluated just now: the
         best has the highest "score"."""
-        sums = {name: crc32(getattr(saved, name)) for name in ("params", "optimizer_state")}
+        sums = {name: crc32(getattr(saved, name)) for name in saved._fields}
         with _writable(self.folder):
             self._manager.save(
                 step,
@@ -103,6 +109,10 @@ class Checkpoints:
         """Until all that was begun is on disk."""
         with _writable(self.folder):
             self._manager.wait_until_finished()
+
+    def steps(self) -> list[int]:
+        """Those of the checkpoints that there are, newest first."""
+        return sorted(self._manager.all_steps(), reverse=True)
 
     def latest(self) -> int | None:
         """The newest step, if there is any."""
@@ -127,14 +137,17 @@ class Checkpoints:
         with _readable(self.folder / str(step)):
             found = self._manager.restore(step, args=args)
         local = {name: parallel.on_one_device(found[name]) for name in ("params", "optimizer_state")}
-        for name, tree in local.items():
+        for name, tree in {**local, "position": found["position"]}.items():
             _check(self.folder / str(step), name, tree)
         params, optimizer_state = map(parallel.replicate, local.values())
         return Saved(params, optimizer_state, found["position"])
 
     def set_aside(self, step: int) -> pathlib.Path:
-        """Takes a damaged checkpoint out of the way of those to come; where it is then."""
-        aside = self._run.resolve() / f"damaged-{step}"
+        """Takes a damaged checkpoint out of the way of those to come; where it is then. All hosts do so together."""
+        taken = {path.name for path in self.folder.parent.iterdir()}
+        names = (f"damaged-{step}" + (f".{number}" if number else "") for number in itertools.count())
+        aside = self.folder.parent / next(name for name in names if name not in taken)
+        parallel.wait_for_all("name for a damaged checkpoint found")
         if parallel.is_main():
             (self.folder / str(step)).rename(aside)
         parallel.wait_for_all("damaged checkpoint set aside")
@@ -191,6 +204,16 @@ def _score(metrics: dict[str, float]) -> float:
     return -math.inf if math.isnan(score) else score  # no number compares with a NaN
 
 
+def _drop_damaged_metrics(run: pathlib.Path) -> None:
+    """What cannot be read of how good a checkpoint was is removed: it counts as one that was not evaluated."""
+    for step in steps(run):
+        try:
+            score_of(run, step)
+        except Damaged:
+            print(f"{run / FOLDER / str(step)}: its metrics are damaged, and left out", file=sys.stderr)
+            shutil.rmtree(run / FOLDER / str(step) / "metrics")
+
+
 def score_of(run: pathlib.Path, step: int) -> float:
     """How good a checkpoint was on the dev set: the higher, the better; minus infinity if it was not evaluated."""
     path = run / FOLDER / str(step) / "metrics" / "metrics"
@@ -218,8 +241,8 @@ def _check(folder: pathlib.Path, name: str, tree: Any) -> None:
     if not path.is_file():
         return  # of an earlier version, or imported
     with _readable(folder):
-        expected = json.loads(path.read_text())[name]
-        different = [part for part, value in crc32(tree).items() if expected.get(part) != value]
+        expected = json.loads(path.read_text())
+        different = [part for part, value in crc32(tree).items() if expected[name].get(part) != value]
         if different:
             raise ValueError(f"{name}{different[0]}")
 
@@ -291,7 +314,9 @@ def _readable(folder: pathlib.Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+        # Neither too little memory, nor rights, nor another process that has died is the file's fault.
+        passing = isinstance(error, (MemoryError, PermissionError)) or "RESOURCE_EXHAUSTED" in str(error)
+        if passing or getattr(error, "errno", None) in _PASSING or parallel.tells_of_a_death(error):
             raise
         raise Damaged(
             f"{folder}: damaged, or of another model than the run's config.json says ({type(error).__name__}); remove "

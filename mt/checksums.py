@@ -9,7 +9,7 @@ import numpy as np
 
 
 def crc32(tree: Any) -> dict[str, int]:
-    """The CRC-32 of each array's bytes, by its path in the tree."""
+    """The CRC-32 of each array's bytes (of a number's, as one of 64 bits), by its path in the tree."""
     return {jax.tree_util.keystr(path): _of_array(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
 

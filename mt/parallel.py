@@ -64,6 +64,11 @@ def initialize(coordinator: str = "", num_processes: int = 0, process_id: int = 
         raise UserError(f"--coordinator {coordinator}: cannot join the other processes ({error})") from None
 
 
+def tells_of_a_death(error: Exception) -> bool:
+    """Whether an error comes of another process of the run having died."""
+    return jax.process_count() > 1 and bool(_DEAD.search(str(error)))
+
+
 @contextlib.contextmanager
 def leaving_with_the_others(message: str, status: int) -> Iterator[None]:
     """Where another process of the run has died, says so and ends this one at once, whatever still waits for the other.
@@ -75,7 +80,7 @@ def leaving_with_the_others(message: str, status: int) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if jax.process_count() == 1 or not _DEAD.search(str(error)):
+        if not tells_of_a_death(error):
             raise
         print(message, file=sys.stderr, flush=True)
         os._exit(status)  # an ordinary end would wait for the others to leave too

@@ -357,6 +357,17 @@ def _empty(folder):
             path.write_bytes(b"")
 
 
+def test_damaged_metrics_and_a_damaged_position_are_noticed(run, corpus_folder, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    (copy / "checkpoints" / "3" / "metrics" / "metrics").write_text('{"bleu": 0.')
+    position = copy / "checkpoints" / "6" / "position" / "metadata"
+    position.write_text(position.read_text().replace("[0, 0, ", "[0, 0, 1"))
+    assert cli.main([*tiny_run_arguments(corpus_folder, 6), "--workdir", str(copy)]) == 0
+    said = capsys.readouterr().err
+    assert "checkpoints/3: its metrics are damaged" in said and "the checkpoint of step 6 is damaged" in said
+
+
 @pytest.mark.parametrize("damage", [_flip, _empty, shutil.rmtree])
 def test_a_damaged_checkpoint_is_named_and_training_goes_on_from_the_one_before(
     run, corpus_folder, tmp_path, capsys, damage

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from mt import evaluation, parallel, pretrained, trained
 from mt.commands.translate import SearchOptions
-from mt.data.datasets import read_aligned, read_pairs
+from mt.data.datasets import SPLIT_NAMES, read_aligned, read_pairs
 from mt.data.pipeline import DataConfig
 from mt.data.tokenized import default_cache
 from mt.decoding.translator import Translator
@@ -27,9 +27,9 @@ class Arguments:
 
     Attributes:
         run: the --workdir of a training, a bundle, or the name of a model that ships.
-        split: of the run's corpora; "test" if left out.
-        corpus: to take that split of, in place of the run's own: a folder or a TFDS name, as data.test has it. Pairs
-            that are blank on both sides, which part documents, are left out.
+        split: of the run's corpora; "test" if left out. Pairs that are blank on both sides, which part documents, are
+            left out.
+        corpus: to take that split of, in place of the run's own: a folder or a TFDS name, as data.test has it.
         source: file to translate in place of a split, with --reference.
         reference: its reference translation, line by line.
         checkpoint: "best" by dev BLEU, "last", or a step.
@@ -75,7 +75,7 @@ def main(arguments: Arguments) -> None:
     else:
         split = arguments.split or "test"
         name = "-".join(filter(None, (_short(arguments.corpus), split if arguments.split else ""))) or split
-        pairs = [pair for pair in read_split(run, split, arguments.corpus) if any(map(str.strip, pair))]
+        pairs = read_split(run, split, arguments.corpus)
     found = trained.load(run, arguments.checkpoint)
     translator = Translator.of(found)
     translations = translate_all(translator, [source for source, _ in pairs], arguments.search.given())
@@ -89,19 +89,29 @@ def main(arguments: Arguments) -> None:
 
 
 def _short(corpus: str) -> str:
-    """The last part of a corpus' name, with nothing in it that a file's name had better not have."""
-    return re.sub(r"\W+", "-", pathlib.PurePath(corpus).name).strip("-")
+    """What a file of a corpus' evaluation is named by: a TFDS name, or the last part of a path; the last two, if that
+    alone could be a split's."""
+    path = pathlib.Path(corpus.partition("[")[0].partition(",")[0])
+    parts = [corpus]
+    if path.exists():
+        parts = [*path.resolve().parts[-1 if path.is_dir() and path.name not in SPLIT_NAMES else -2 :]]
+        parts.append(corpus.partition("[")[2])
+    return re.sub(r"\W+", "-", " ".join(parts)).strip("-")
 
 
 def read_split(run: pathlib.Path, split: str, corpus: str = "") -> list[tuple[str, str]]:
-    """The pairs of one of the splits that a run was configured with, or of another corpus of its languages."""
+    """The pairs of one of the splits that a run was configured with, or of another corpus of its languages.
+
+    Pairs that are blank on both sides are left out: they part documents.
+    """
     where = str(run / trained.CONFIG)
     data = from_json(DataConfig, trained.read_config(run)["run"]["data"], where)
     if corpus:
         corpora: tuple[str, ...] = (corpus,)
     else:
         corpora = data.training_corpora if split == "train" else (data.corpus(split),)
-    return [pair for corpus in corpora for pair in read_pairs(corpus, split, data.languages)]
+    pairs = (pair for corpus in corpora for pair in read_pairs(corpus, split, data.languages))
+    return [pair for pair in pairs if any(map(str.strip, pair))]
 
 
 def translate_all(translator: Translator, sources: list[str], search: dict[str, Any]) -> list[str]:

@@ -231,17 +231,24 @@ def _start(
     """The state to begin with: of the newest checkpoint, or a new one."""
     shapes = jax.eval_shape(training.initial_state)
     _log(f"model: {sum(leaf.size for leaf in jax.tree.leaves(shapes.params)):,} parameters")
-    while (step := checkpoints.latest()) is not None:
+    damaged: dict[int, Damaged] = {}
+    for step in checkpoints.steps():
+        error = begun = None
         try:
-            state, position = go_on_from(step, checkpoints, shapes)
-        except Damaged:
-            if len(steps(checkpoints.folder.parent)) == 1:
-                raise
-            aside = checkpoints.set_aside(step)
-            _log(f"the checkpoint of step {step} is damaged: it is in {aside} now, and the one before it is taken")
-        else:
-            _log(f"going on from step {step}")
-            return state, step, position
+            begun = go_on_from(step, checkpoints, shapes)
+        except Damaged as reason:
+            error = reason
+        if parallel.any_host(error is not None):
+            damaged[step] = error or Damaged(f"the checkpoint of step {step} is damaged, as another host sees it")
+            continue
+        assert begun is not None
+        for each in damaged:
+            aside = checkpoints.set_aside(each)
+            _log(f"the checkpoint of step {each} is damaged: it is in {aside} now, and one before it is taken")
+        _log(f"going on from step {step}")
+        return begun[0], step, begun[1]
+    if damaged:
+        raise next(iter(damaged.values()))
     params = None
     if folder := start(config):
         found = trained.load(folder)
@@ -257,7 +264,11 @@ def _dev_evaluation(
     batching, corpus = config.data.batching, config.data.corpus("dev")
     keep_all = FilterConfig(max_length=batching.row_length, max_ratio=float("inf"), duplicates="keep")
     languages = config.data.languages
-    tokenized = tokenized_corpus(corpus, "dev", languages, tokenizers, keep_all, config.data.cache_folder)
+    made_of = corpus, "dev", languages, tokenizers, keep_all, config.data.cache_folder
+    if parallel.is_main():
+        tokenized_corpus(*made_of)
+    parallel.wait_for_all("dev set tokenised")
+    tokenized = tokenized_corpus(*made_of)
     pairs = list(read_pairs(corpus, "dev", languages))
     wanted = config.training.dev_sentences or len(pairs)
     pairs = pairs[:: max(1, len(pairs) // wanted)][:wanted]

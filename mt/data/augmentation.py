@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mt.data.tokenized import TokenizedCorpus, gather, pack
+from mt.data.tokenizer import UNK
 from mt.data.tokenizers import Tokenizers
 from mt.errors import UserError
 
@@ -99,12 +100,16 @@ def _rewrite(
     tokenizers: list[Any],
     longest: int,
 ) -> None:
-    """Changes the text of some of the pairs, unless a side of it would be empty or too long then."""
+    """Changes the text of some of the pairs, unless a side of it would be empty or too long then, or has a symbol,
+    which is not text, or a word that is not known, and so is not to be had from its ids."""
     encoded = []
+    for side, tokenizer in zip(sides, tokenizers):
+        kept = tokenizer.symbols | {UNK}
+        changes = [str if kept.intersection(side[number].tolist()) else each for number, each in zip(chosen, changes)]
     for side, tokenizer in zip(sides, tokenizers):
         texts = tokenizer.decode([side[number].tolist() for number in chosen])
         encoded.append(tokenizer.encode([change(text) for change, text in zip(changes, texts)]))
-    for number, *pair in zip(chosen, *encoded):
-        if all(1 < len(ids) <= longest for ids in pair):
+    for number, change, *pair in zip(chosen, changes, *encoded):
+        if change is not str and all(1 < len(ids) <= longest for ids in pair):
             for side, ids in zip(sides, pair):
                 side[number] = np.asarray(ids, side[number].dtype)

@@ -4,7 +4,9 @@ Their ids are put into our order: padding, which is what their decoder begins wi
 2, the unknown piece 3, and all others follow in theirs.
 """
 
+import functools
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -56,7 +58,8 @@ class MarianTokenizer:
         """
         try:
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-        except RuntimeError:
+            self._processor.id_to_piece(list(range(len(self._processor))))  # each must be text
+        except (RuntimeError, UnicodeDecodeError):
             raise UserError(f"{origin} is not a SentencePiece model, or is damaged: put back the right file") from None
         theirs = {number: piece for piece, number in vocabulary.items()}
         self._pieces = [theirs[number] for number in order(vocabulary).tolist()]
@@ -65,6 +68,11 @@ class MarianTokenizer:
     def __len__(self) -> int:
         """How many pieces there are."""
         return len(self._pieces)
+
+    @functools.cached_property
+    def symbols(self) -> frozenset[int]:
+        """The ids of languages' codes."""
+        return frozenset(number for piece, number in self._ids.items() if re.fullmatch(r">>\S+<<", piece))
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Each text as ids, ended by eos. A text may begin with the code of a language, >>fra<<, which is one piece."""

@@ -6,6 +6,7 @@ import lzma
 import os
 import pathlib
 import select
+import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, TypeVar
@@ -64,7 +65,7 @@ def decode_lines(
 
 
 def arriving_lines(file: BinaryIO, most: int, patience: float = 0.05) -> Iterator[list[bytes]]:
-    """Lines as they come down a pipe: those that have come once none follows within `patience` seconds, or `most`.
+    """Lines as they come down a pipe: those that have come `patience` seconds after the first of them, or `most`.
 
     Args:
         file: whose descriptor is read, past its buffer.
@@ -73,16 +74,18 @@ def arriving_lines(file: BinaryIO, most: int, patience: float = 0.05) -> Iterato
     """
     descriptor, rest = file.fileno(), bytearray()
     lines: list[bytes] = []
+    deadline = 0.0
     while True:
-        waiting = not lines or select.select([descriptor], [], [], patience)[0]
+        waiting = not lines or select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]
         if waiting and not (block := os.read(descriptor, 1 << 16)):
             break
         if waiting:
             rest += block
         if waiting and b"\n" in block:
             *whole, rest = rest.split(b"\n")
+            deadline = deadline if lines else time.monotonic() + patience
             lines += [bytes(line) + b"\n" for line in whole]
-        while len(lines) >= most or (lines and not waiting):
+        while len(lines) >= most or (lines and time.monotonic() >= deadline):
             yield lines[:most]
             lines = lines[most:]
     lines += [bytes(rest)] if rest else []

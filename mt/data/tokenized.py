@@ -1,5 +1,6 @@
 """A corpus as token ids on disk: filtered, memory-mapped, and kept under a hash of all that made it."""
 
+import contextlib
 import dataclasses
 import hashlib
 import itertools
@@ -121,7 +122,10 @@ def tokenized_corpus(
     folder = cache / "tokenized" / hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:24]
     if folder.is_dir() and not _is_whole(folder):
         print(f"{folder}: damaged; {corpus} is tokenised anew", file=sys.stderr)
-        shutil.rmtree(folder)
+        aside = folder.with_name(f".{folder.name}.{os.getpid()}")  # another process may be about to do the same
+        with contextlib.suppress(FileNotFoundError):
+            folder.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
     if not folder.is_dir():
         with atomic_folder(folder) as temporary:
             _write(temporary, progress(read_pairs(corpus, split, languages)), tokenizers, filters)

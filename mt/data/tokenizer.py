@@ -1,6 +1,7 @@
 """SentencePiece (Kudo and Richardson 2018): text to ids and back, the same in training and in translation."""
 
 import dataclasses
+import functools
 import hashlib
 import io
 import pathlib
@@ -134,6 +135,14 @@ class Tokenizer:
     def sha256(self) -> str:
         """The hash of the model file, in hexadecimal."""
         return hashlib.sha256(self.model).hexdigest()
+
+    @functools.cached_property
+    def symbols(self) -> frozenset[int]:
+        """The ids of pieces that are never cut, see `TokenizerConfig`."""
+        from sentencepiece import sentencepiece_model_pb2
+
+        pieces = sentencepiece_model_pb2.ModelProto.FromString(self.model).pieces  # type: ignore[attr-defined]
+        return frozenset(number for number, piece in enumerate(pieces) if piece.type == piece.USER_DEFINED)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Each text as ids, ended by eos."""

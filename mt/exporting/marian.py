@@ -49,6 +49,7 @@ def write(found: Trained, folder: pathlib.Path) -> None:
             "bad_words_ids": [[number] for number in sorted({special["pad"], special["start"]})],
             "num_beams": search.beam_size,
             "length_penalty": search.length_penalty,
+            "no_repeat_ngram_size": search.no_repeat_ngram,
             "max_length": longest,
         },
     )

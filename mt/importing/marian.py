@@ -86,6 +86,7 @@ def read(folder: pathlib.Path) -> Imported:
             length_penalty=float(_or(generation.get("length_penalty"), 1.0)),
             length_normalization="tokens",
             max_length_factor=_MAX_LENGTH_FACTOR,
+            no_repeat_ngram=generation.get("no_repeat_ngram_size") or 0,
         ),
         (described.get("source_lang") or "", described.get("target_lang") or ""),
         theirs.get("max_position_embeddings", 512),
@@ -187,7 +188,6 @@ def _left_out(generation: Mapping[str, Any], vocabulary: vocabularies.Vocabulari
     never = {vocabulary.special["pad"], vocabulary.special["start"]}
     words = [words for words in generation.get("bad_words_ids") or [] if len(words) != 1 or words[0] not in never]
     said = [f"bad_words_ids {words} are left out: only {PADDING} is kept from translations"] if words else []
-    for name in ("no_repeat_ngram_size", "repetition_penalty"):
-        if generation.get(name) not in (None, 0, 1, 1.0):
-            said.append(f"{name} {generation[name]} is left out")
+    if (penalty := generation.get("repetition_penalty")) not in (None, 1, 1.0):
+        said.append(f"repetition_penalty {penalty} is left out")
     return said

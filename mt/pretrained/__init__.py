@@ -2,6 +2,8 @@
 
 import pathlib
 
+from mt.manifest import MANIFEST
+
 DEFAULT = "en_fr_small"
 _FOLDER = pathlib.Path(__file__).parent
 
@@ -15,4 +17,4 @@ def locate(run: str | pathlib.Path) -> pathlib.Path:
     """The folder of a run or bundle, or, where there is none of that name, of the model that ships under it."""
     path = pathlib.Path(run).expanduser()
     shipped = _FOLDER / path
-    return shipped if not path.exists() and len(path.parts) == 1 and shipped.is_dir() else path
+    return shipped if not path.exists() and len(path.parts) == 1 and (shipped / MANIFEST).is_file() else path

@@ -46,7 +46,8 @@ class TrainingConfig:
         most_skipped: updates in a row that may be skipped because the loss, its gradient or they themselves are not
             finite; one more ends training.
         spike_factor: where the loss' average over log_every steps is more than so many times the average before it,
-            training goes back to its newest checkpoint, and on with the text that comes next; say 1.5; 0 is never.
+            training goes back to its newest checkpoint, and on with the text that comes next; say 1.5; 0 is never. A
+            training that is stopped between that and its next checkpoint meets the same text again.
         keep_last: checkpoints to keep, the newest, beside the best.
         keep_best: checkpoints to keep, the best.
     """
@@ -213,8 +214,8 @@ def train(
                     if found["score"] > best[0]:
                         best = found["score"], step
                 over = ended()
-        settle(0)
-        if saved_at != step:
+        leapt = settle(0)
+        if saved_at != step and not leapt:  # what is worth going back from is not worth keeping
             checkpoints.save(step, Saved(state.best_params, state.rest, list(position)), None)
         checkpoints.wait()
     return state, step, over
@@ -268,6 +269,7 @@ class _Meter:
         self._trained_seconds += seconds
         sums, weight, steps = self._sums, self._sums["weight"], self._steps - self._sums["skipped"]
         if not steps:
+            self.write(step, {"train/skipped_updates": sums["skipped"]})
             self.clear()
             return None
         rate = weight / seconds

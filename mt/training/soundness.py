@@ -10,11 +10,7 @@ _MOST_ROLLBACKS = 3
 
 
 class Watch:
-    """Counts updates that were skipped because they were not finite, and notices when the loss leaps up.
-
-    Attributes:
-        skipped: updates skipped since training was started.
-    """
+    """Counts updates in a row that were skipped because they were not finite, and notices when the loss leaps up."""
 
     def __init__(self, most_skipped: int, spike_factor: float):
         """Args:
@@ -22,7 +18,6 @@ class Watch:
         spike_factor: how many times the average before it an average of the loss must be to count as a spike; 0 is
             never.
         """
-        self.skipped = 0
         self._most_skipped, self._spike_factor = most_skipped, spike_factor
         self._in_a_row = 0
         self._before: float | None = None
@@ -44,7 +39,6 @@ class Watch:
             UserError: too many were skipped, one after the other.
         """
         self._in_a_row = self._in_a_row + 1 if skipped else 0
-        self.skipped += skipped
         if not skipped:
             return ""
         what = f"step {number}: the loss, its gradient or the update is not finite on {_name(batch)}"

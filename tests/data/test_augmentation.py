@@ -5,9 +5,11 @@ import pytest
 
 from mt.data.augmentation import AugmentationConfig, augment
 from mt.data.datasets import Languages
-from mt.data.tokenized import FilterConfig, TokenizedCorpus, default_cache, gather, tokenized_corpus
+from mt.data.tokenized import FilterConfig, TokenizedCorpus, default_cache, gather, pack, tokenized_corpus
+from mt.data.tokenizer import Tokenizer, TokenizerConfig
 from mt.data.tokenizers import Tokenizers
 from mt.errors import UserError
+from tests.conftest import shipped_pairs
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +75,20 @@ def test_capitals_are_on_both_sides(corpus, tokenizers):
     changed = [number for number in range(300) if before[0][number] != after[0][number]]
     assert 70 < len(changed) < 140  # a word in capitals has many pieces, and some pairs do not fit
     assert all(after[side][number] == before[side][number].upper() for number in changed for side in (0, 1))
+
+
+def test_symbols_and_unknown_words_are_left_alone():
+    texts = [text for pair in shipped_pairs("train", 300) for text in pair]
+    tagged = Tokenizers.shared(Tokenizer.train(texts, TokenizerConfig(vocab_size=500, symbols=("<BT>",))))
+    sentences = [f"<BT> {source}" for source, _ in shipped_pairs("train", 100)]
+    side = pack([np.asarray(ids) for ids in tagged.source.encode(sentences)])
+    assert len(tagged.source.symbols) == 1
+    found = augment(
+        [TokenizedCorpus(side, side, {}, 1)],
+        *(np.zeros(100, np.int64), np.arange(100)),
+        *(tagged, AugmentationConfig(informal=0.5, capitals=0.4), 64, (1,)),
+    )
+    np.testing.assert_array_equal(found.source.tokens, side.tokens)
 
 
 def test_it_is_a_function_of_the_seed(corpus, tokenizers):

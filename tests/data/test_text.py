@@ -29,6 +29,22 @@ def test_lines_are_there_before_the_pipe_ends(pipe):
     assert list(lines) == [[b"six"]]
 
 
+def test_lines_that_keep_coming_are_not_waited_for(pipe):
+    reader, writer = pipe
+    stop = threading.Event()
+
+    def keep_writing():
+        while not stop.wait(0.02):
+            writer.write(b"again\n")
+
+    thread = threading.Thread(target=keep_writing)
+    thread.start()
+    lines = arriving_lines(reader, most=2048, patience=0.1)
+    assert 1 <= len(next(lines)) < 30
+    stop.set()
+    thread.join()
+
+
 def test_what_comes_fast_comes_together(pipe):
     reader, writer = pipe
     expected = [b"%d\n" % number for number in range(30_000)]

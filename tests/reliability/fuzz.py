@@ -74,13 +74,15 @@ def bundle(folder: pathlib.Path, chance: random.Random) -> None:
     else:
         path.write_bytes(mutate(path.read_bytes(), chance))
     if path.name != MANIFEST and chance.random() < 0.8:
-        content, name = path.read_bytes(), path.relative_to(folder).as_posix()
-        described = json.loads((folder / MANIFEST).read_text("utf-8"))
-        described["files"][name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-        (folder / MANIFEST).write_text(json.dumps(described), "utf-8")
         if path.suffix == ".model":
             config = json.loads((folder / "config.json").read_text("utf-8"))
-            config["tokenizer_sha256"] = hashlib.sha256(content).hexdigest()
+            config["tokenizer_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+            (folder / "config.json").write_text(json.dumps(config), "utf-8")
+        described = json.loads((folder / MANIFEST).read_text("utf-8"))
+        for name in described["files"]:
+            content = (folder / name).read_bytes()
+            described["files"][name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        (folder / MANIFEST).write_text(json.dumps(described), "utf-8")
     Translator.load(folder)
 
 
