@@ -13,6 +13,7 @@ folder, batch, eos, unknown = pathlib.Path(__file__).parent, 32, 2, 3
 config, pieces = (json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("config", "pieces"))
 source, target = (sentencepiece.SentencePieceProcessor(str(folder / f"{side}.spm")) for side in ("source", "target"))
 ids = {piece: number for number, piece in enumerate(pieces["source"])}
+breaks = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
 params = jax.device_put(dict(np.load(folder / "params.npz")))
 
 
@@ -38,7 +39,7 @@ def translate(lines):  # up to `batch` of them; of each a list of (score, log-pr
         limits[number] = max(longest, config["min_length"])
     for row, *best in zip(rows, *(values.tolist() for values in search(length)(params, tokens, limits))):
         texts = (target.decode([pieces["target"][each] for each in found[:n]]) for found, n in zip(*best[:2]))
-        found = [(*each, re.sub(r"[\t\r\n]+", " ", text)) for *each, text in zip(*best[2:], texts) if each[0] > -1e9]
+        found = [(*each, breaks.sub(" ", text)) for *each, text in zip(*best[2:], texts) if each[0] > -1e9]
         yield found if row else [(0.0, 0.0, "")]
 
 
