@@ -62,6 +62,7 @@ def test_evaluate_a_split_and_files(run, corpus_folder, tmp_path, capsys):
     assert cli.main(["evaluate", str(run), "--split", "dev"]) == 0
     printed = capsys.readouterr().out
     assert "BLEU" in printed and "chrF" in printed and "TER" in printed and "nrefs:1|case:mixed" in printed
+    assert json.loads((run / "evaluation-dev.json").read_text())["name"] == "dev"
     arguments = ["--source", f"{corpus_folder}/test.en", "--reference", f"{corpus_folder}/test.fr"]
     assert cli.main(["evaluate", str(run), *arguments, "--json", str(tmp_path / "e.json"), "--beam-size", "2"]) == 0
     assert json.loads((tmp_path / "e.json").read_text())["sentences"] == 40

@@ -93,7 +93,7 @@ def _short(corpus: str) -> str:
     alone could be a split's."""
     path = pathlib.Path(corpus.partition("[")[0].partition(",")[0])
     parts = [corpus]
-    if path.exists():
+    if corpus and path.exists():
         parts = [*path.resolve().parts[-1 if path.is_dir() and path.name not in SPLIT_NAMES else -2 :]]
         parts.append(corpus.partition("[")[2])
     return re.sub(r"\W+", "-", " ".join(parts)).strip("-")
