@@ -261,6 +261,8 @@ def write_tree(folder: pathlib.Path, tree: Any) -> None:
     """Arrays of this host's, into a folder that does not exist yet."""
     with _alone() as checkpointer:
         checkpointer.save(folder.resolve(), tree)
+    for note in folder.rglob("commit_success.txt"):
+        note.write_text("Checkpoint commit was successful\n")  # it told where on this machine the folder lay
 
 
 def read_tree(folder: pathlib.Path, like: Any, blamed: pathlib.Path | None = None) -> Any:

@@ -115,6 +115,9 @@ def main(arguments: Arguments) -> None:
     # Where the run lay is nobody's business elsewhere.
     found = found._replace(name=found.name.replace(str(arguments.run), arguments.run.resolve().name))
     described = trained.read_config(arguments.run)
+    sections = described["run"]
+    for section, field in ((sections, "start_from"), (sections["tokenizer"], "path"), (sections["data"], "cache")):
+        section[field] = ""
     use = _USES[arguments.format].format(out=out.name, example=_EXAMPLE)
     scores = evaluations(arguments.run, found.name)
     card = model_card(found, described, scores, arguments.dtype, arguments.license, use, notes)

@@ -90,6 +90,8 @@ def test_the_card_has_a_row_for_each_score(run, tmp_path):
     card = (tmp_path / "out" / "README.md").read_text()
     assert "| test | 2,000 | BLEU | 12.35 | `nrefs:1\\|case:mixed` |" in card
     assert "Parameters: int8; the scores below are of the same in float32" in card
+    described = json.loads((tmp_path / "out" / "config.json").read_text())["run"]
+    assert described["start_from"] == described["tokenizer"]["path"] == described["data"]["cache"] == ""
     assert card.endswith("\n\n## Weaknesses\n\nIt knows no slang.\n")
 
 
