@@ -19,8 +19,8 @@ LAYERS = [
     {"layers"},
     {"models"},
     {"parallel", "tracing", "quantization", "manifest"},
-    {"decoding.__init__", "decoding.top_k", "decoding.splitting", "decoding.repetition"},
-    {"decoding.beam_search"},
+    {"decoding.__init__", "decoding.top_k", "decoding.splitting", "decoding.repetition", "decoding.batches"},
+    {"decoding.beam_search", "decoding.scoring"},
     {"checkpoint", "pretrained"},
     {"bundles"},
     {"trained"},
@@ -94,9 +94,9 @@ def test_no_file_holds_more_than_one_concept():
     assert {_name(path) for path in FILES if len(path.read_text().splitlines()) > 400} == set()
 
 
-def test_translating_imports_neither_tensorflow_nor_optax():
+def test_translating_and_scoring_import_neither_tensorflow_nor_optax():
     program = (
-        "import sys, mt.cli, mt.commands.translate; from mt import Translator; import orbax.checkpoint\n"
+        "import sys, mt.cli, mt.commands.translate, mt.commands.score, orbax.checkpoint; from mt import Translator\n"
         "print([name for name in ('tensorflow', 'tensorflow_datasets', 'optax') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=os.environ, check=True)

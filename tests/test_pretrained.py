@@ -47,12 +47,12 @@ def test_without_a_run_it_translates_and_says_so(translator, tmp_path, capsys):
     done = subprocess.run(
         [sys.executable, "-m", "mt", "translate"], input="Hello, how are you?\n", capture_output=True, text=True
     )
-    assert done.returncode == 0 and "translating with en_fr_small" in done.stderr
+    assert done.returncode == 0 and "taking en_fr_small" in done.stderr
     assert [done.stdout.rstrip("\n")] == translator.translate(["Hello, how are you?"])
     (tmp_path / "letter.txt").write_text("Thank you.\n")
     assert cli.main(["translate", str(tmp_path / "letter.txt")]) == 0
     printed = capsys.readouterr()
-    assert printed.out == "Merci.\n" and "translating with en_fr_small" in printed.err
+    assert printed.out == "Merci.\n" and "taking en_fr_small" in printed.err
 
 
 def test_it_is_evaluated_without_being_written_to(tmp_path, capsys):

@@ -1,29 +1,22 @@
 """`mt translate`: lines in, lines out."""
 
-import collections
 import contextlib
 import dataclasses
-import itertools
 import json
-import os
 import pathlib
-import stat
 import sys
 from collections.abc import Iterator
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import tyro
 from tqdm import tqdm
 
-from mt import parallel, pretrained
-from mt.data.text import arriving_lines, batched, decode_lines, read_lines
+from mt import parallel
+from mt.commands import lines
 from mt.data.tokenized import default_cache
 from mt.decoding.translator import Translation, Translator
 from mt.errors import UserError
 from mt.files import atomic_file, check_output
-
-# Lines that are translated together, and numbers of lines that are told.
-_CHUNK, _SHOWN = 2048, 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,16 +87,10 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     """Runs the verb."""
-    run = arguments.run
-    if run is None or run.is_file():
-        arguments = dataclasses.replace(arguments, input=(run, *arguments.input) if run else ())
-        run = pathlib.Path(pretrained.DEFAULT)
-        print(f"no run is named: translating with {run}, the English to French model that ships", file=sys.stderr)
+    run, files = lines.run_and_files(arguments.run, arguments.input)
+    arguments = dataclasses.replace(arguments, input=files)
     parallel.use_cores_as_devices()
     parallel.use_compilation_cache(default_cache() / "xla")
-    for path in arguments.input:
-        if not path.is_file():
-            raise UserError(f"{path}: {'not a file' if path.exists() else 'no such file'}; check the path")
     output = check_output(pathlib.Path(arguments.output), "--output") if arguments.output else None
     if output in [path.resolve() for path in arguments.input]:
         raise UserError(f"--output {arguments.output}: is an input too, and would be lost; name another file")
@@ -113,66 +100,20 @@ def main(arguments: Arguments) -> None:
         raise UserError("--json: --as-training-data writes tab-separated pairs; leave one of them out")
     if set(arguments.tag) & set("\t\r\n"):
         raise UserError("--tag: has a tab or a line's end, which would be taken for the source's; leave it out")
-    if arguments.invalid != "replace":
-        for path in arguments.input:  # what is wrong with a file is said before anything is translated
-            collections.deque(read_lines(path), 0)
+    lines.check(arguments.input, arguments.invalid)
     translator = Translator.load(run, arguments.checkpoint)
-    replaced, suspects = _Replaced(), _Suspects()
-    chunks = _chunks(arguments, replaced)
+    replaced, suspects = lines.Replaced(), _Suspects()
+    chunks = lines.chunks(arguments.input, arguments.invalid, replaced)
     # A bar beside translations on the same screen would only be in their way.
     quiet = not sys.stderr.isatty() or (sys.stdout.isatty() and output is None)
     bar = tqdm(desc="translating", unit=" lines", disable=quiet, file=sys.stderr)
     with atomic_file(output) if output else contextlib.nullcontext(sys.stdout.buffer) as file, bar:
-        for lines in _translated(translator, chunks, arguments, suspects):
-            file.write("".join(f"{line}\n" for line in lines).encode())
+        for out in _translated(translator, chunks, arguments, suspects):
+            file.write("".join(f"{line}\n" for line in out).encode())
             file.flush()
-            bar.update(len(lines))
+            bar.update(len(out))
     replaced.report()
     suspects.report()
-
-
-def _chunks(arguments: Arguments, replaced: "_Replaced") -> Iterator[list[str]]:
-    """The input's lines, in lists that are translated together: of files many, of a pipe those that have come.
-
-    Raises:
-        UserError: standard input can be read to its end before anything is translated, and is to be refused.
-    """
-    told = replaced if arguments.invalid == "replace" else None
-    if arguments.input:
-        return batched(itertools.chain.from_iterable(read_lines(path, told) for path in arguments.input), _CHUNK)
-    file, name = sys.stdin.buffer, "standard input"
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        if arguments.invalid == "refuse":
-            return batched(list(decode_lines(file, name)), _CHUNK)
-        return _arriving(file, name, replaced)
-    if not told:
-        place = file.tell()
-        collections.deque(decode_lines(file, name), 0)
-        file.seek(place)
-    return batched(decode_lines(file, name, told), _CHUNK)
-
-
-def _arriving(file: BinaryIO, name: str, replaced: "_Replaced") -> Iterator[list[str]]:
-    number = 1
-    for lines in arriving_lines(file, _CHUNK):
-        yield list(decode_lines(lines, name, replaced, number))
-        number += len(lines)
-
-
-class _Replaced:
-    """Says where text was not UTF-8: of the first lines at once, of the others how many there are."""
-
-    def __init__(self):
-        self._count = 0
-
-    def __call__(self, what: str) -> None:
-        self._count += 1
-        if self._count <= _SHOWN:
-            print(f"{what}; replaced by U+FFFD", file=sys.stderr)
-
-    def report(self) -> None:
-        if self._count > _SHOWN:
-            print(f"{self._count - _SHOWN:,} more lines were not valid UTF-8; replaced by U+FFFD", file=sys.stderr)
 
 
 class _Suspects:
@@ -183,12 +124,12 @@ class _Suspects:
 
     def add(self, number: int) -> None:
         self._count += 1
-        if self._count <= _SHOWN:
+        if self._count <= lines.SHOWN:
             self._first.append(number)
 
     def report(self) -> None:
         if self._count:
-            shown = ", ".join(map(str, self._first)) + (", ..." if self._count > _SHOWN else "")
+            shown = ", ".join(map(str, self._first)) + (", ..." if self._count > lines.SHOWN else "")
             print(
                 f"{self._count:,} of the translations look wrong, as they run in circles, or to the most tokens that "
                 f"they may have (lines {shown}; --json says which); --no-repeat-ngram 4 may help",
@@ -201,11 +142,11 @@ def _translated(
 ) -> Iterator[list[str]]:
     """Of each list of lines that comes in, the lines that go out."""
     search, number = arguments.search.given(), 0
-    for lines in chunks:
+    for chunk in chunks:
         if arguments.as_training_data:
-            lines = [" ".join(line.split("\t")).strip() for line in lines]
+            chunk = [" ".join(line.split("\t")).strip() for line in chunk]
         out = []
-        for line, translations in zip(lines, translator.n_best(lines, arguments.n_best, **search)):
+        for line, translations in zip(chunk, translator.n_best(chunk, arguments.n_best, **search)):
             number += 1
             if translations[0].warnings:
                 suspects.add(number)

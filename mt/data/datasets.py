@@ -60,6 +60,27 @@ def read_aligned(source: pathlib.Path, target: pathlib.Path) -> Iterator[tuple[s
     return _TwoFiles(_existing(source), _existing(target)).pairs()
 
 
+def read_table(path: pathlib.Path) -> Iterator[tuple[str, str]]:
+    """The pairs of a file of source, tab, target.
+
+    Raises:
+        UserError: it cannot be read, or a line has no tab.
+    """
+    return _Table(_existing(path)).pairs()
+
+
+def pair_of(line: str, name: str, number: int) -> tuple[str, str]:
+    """The first two of a line's tab-separated columns.
+
+    Raises:
+        UserError: it has one alone; the message names the file and the line's number.
+    """
+    columns = line.split("\t")
+    if len(columns) < 2:
+        raise UserError(f"{name}, line {number}: no tab; a line is source, tab, target")
+    return columns[0], columns[1]
+
+
 def fingerprint(corpus: str, split: str, languages: Languages) -> Any:
     """What `read_pairs` would read, as a JSON value that differs whenever the pairs may."""
     return _open(corpus, split, languages).fingerprint()
@@ -175,12 +196,9 @@ class _Table:
 
     def pairs(self) -> Iterator[tuple[str, str]]:
         for number, line in enumerate(text.read_lines(self.path), 1):
-            columns = line.split("\t")
-            if len(columns) < 2:
-                raise UserError(f"{self.path}, line {number}: no tab; a line is source, tab, target")
-            if len(columns) > 2 and number == 1:
-                _say_columns(self.path, len(columns))
-            yield columns[0], columns[1]
+            if number == 1 and (columns := line.count("\t") + 1) > 2:
+                _say_columns(self.path, columns)
+            yield pair_of(line, str(self.path), number)
 
     def fingerprint(self) -> Any:
         return ["table", _stamp(self.path)]

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -96,7 +96,7 @@ class _State(NamedTuple):
     cache: Cache
 
 
-def length_penalty(length: jax.Array, config: SearchConfig) -> jax.Array:
+def length_penalty(length: Any, config: SearchConfig) -> Any:
     """What a log-probability is divided by, see `SearchConfig`; the length counts the eos."""
     return ((5 + length) / 6 if config.length_normalization == "gnmt" else length * 1.0) ** config.length_penalty
 

@@ -1,28 +1,28 @@
 """Strings in, strings out."""
 
 import dataclasses
+import math
 import pathlib
 import re
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
-from mt import parallel, pretrained, tracing, trained
+from mt import pretrained, trained
 from mt.data.text import batched
 from mt.data.tokenizers import Tokenizers
-from mt.decoding.beam_search import Hypotheses, SearchConfig, search_rows
+from mt.decoding.batches import RowWorkers, bound, in_batches
+from mt.decoding.beam_search import Hypotheses, SearchConfig, length_penalty, search_rows
 from mt.decoding.repetition import runs_in_circles
+from mt.decoding.scoring import Score, score_pairs
 from mt.decoding.splitting import split_long
 from mt.errors import UserError, nearest
 
-# Source lengths, and rows a device, that programs are compiled for: each sentence takes the smallest that holds it. A
-# single sentence has a program of its own, on one device. Greedy search takes twice the rows: products of 128 rows are
-# near a CPU core's best, and a sentence that is done still takes its part of every step.
+# Source lengths that programs are compiled for: each sentence takes the smallest that holds it.
 _LENGTHS = (16, 32, 64, 128, 256, 512, 1024)
-_ROWS_A_DEVICE = (4, 32)
+# Greedy search takes twice the rows of other work: products of 128 rows are near a CPU core's best, and a sentence that
+# is done still takes its part of every step.
 _MOST_GREEDY_ROWS = 64
 _CHUNK = 2048
 
@@ -65,15 +65,12 @@ class Translator:
         search: how to search, unless a call says otherwise.
         max_source_length: the longest source in tokens, eos included; longer ones are split.
         """
-        self._devices = jax.local_devices()
-        self.params = params
+        self._workers = RowWorkers(params)
         self.tokenizers = tokenizers
         self.search = search
         self._max_source_length = max_source_length
         self._lengths = source_lengths(max_source_length)
         self._model = model
-        self._programs: dict[Any, Any] = {}
-        self._compiling = threading.Lock()
 
     @classmethod
     def load(cls, run: str | pathlib.Path = pretrained.DEFAULT, checkpoint: str = "best") -> "Translator":
@@ -96,12 +93,11 @@ class Translator:
     @property
     def params(self) -> Any:
         """The model's parameters, on one device."""
-        return self._params
+        return self._workers.params
 
     @params.setter
     def params(self, params: Any) -> None:
-        self._params = params
-        self._everywhere = None if params is None else parallel.replicate(params)
+        self._workers.params = params
 
     def translate(self, texts: Sequence[str], **search: Any) -> list[str]:
         """The best translation of each text.
@@ -121,10 +117,7 @@ class Translator:
         """
         if isinstance(texts, str):
             raise UserError("translate takes a list of texts; put a single one into a list")
-        fields = {field.name for field in dataclasses.fields(SearchConfig)}
-        for name in search.keys() - fields:
-            raise UserError(f"search has no field {name!r}{nearest(name, fields)}; it has {', '.join(sorted(fields))}")
-        config = dataclasses.replace(self.search, **search)
+        config = self._search_config(search)
         if not 1 <= n <= config.beam_size:
             raise UserError(f"n best: {n} is not between 1 and the beam size, which is {config.beam_size}")
         different = list(dict.fromkeys(texts))  # many a text is there more than once
@@ -139,6 +132,47 @@ class Translator:
         for chunk in batched(lines, _CHUNK):
             yield from self.n_best(chunk, n, **search)
 
+    def score(self, sources: Sequence[str], targets: Sequence[str], **search: Any) -> list[Score | None]:
+        """How likely each target is as the translation of its source.
+
+        Args:
+            sources: one translation unit each.
+            targets: of each source.
+            search: fields of `SearchConfig` to change; those of the length penalty count.
+
+        Returns:
+            A score a pair; None for one of which either side has more than 1,024 tokens.
+
+        Raises:
+            UserError: there are not as many targets as sources, or the search has no such field.
+        """
+        if isinstance(sources, str) or isinstance(targets, str) or len(sources) != len(targets):
+            raise UserError("score takes two lists of as many texts; put single ones into lists")
+        config = self._search_config(search)
+        encoded = [
+            side.encode([_SURROGATES.sub("\ufffd", text) for text in texts])
+            for side, texts in ((self.tokenizers.source, sources), (self.tokenizers.target, targets))
+        ]
+        pairs = list(zip(*encoded))
+        short = [pair for pair in pairs if max(map(len, pair)) <= _LENGTHS[-1]]
+        found = iter(score_pairs(self._workers, self._model, self.tokenizers.start, short, _LENGTHS))
+        scores: list[Score | None] = []
+        for pair in pairs:
+            if max(map(len, pair)) > _LENGTHS[-1]:
+                scores.append(None)
+                continue
+            log_probs = next(found)
+            total = math.fsum(log_probs)
+            score = total / float(length_penalty(len(log_probs), config))
+            scores.append(Score(score, total, self.tokenizers.target.pieces(pair[1]), log_probs))
+        return scores
+
+    def _search_config(self, changes: dict[str, Any]) -> SearchConfig:
+        fields = {field.name for field in dataclasses.fields(SearchConfig)}
+        for name in changes.keys() - fields:
+            raise UserError(f"search has no field {name!r}{nearest(name, fields)}; it has {', '.join(sorted(fields))}")
+        return dataclasses.replace(self.search, **changes)
+
     def _split(self, texts: Sequence[str]) -> list[list[list[int]]]:
         """Each text's parts as ids with eos: none of a blank one, several of one too long."""
         parts, encode = [], self.tokenizers.source.encode
@@ -151,58 +185,19 @@ class Translator:
 
     def _search(self, sources: list[list[int]], config: SearchConfig, n: int) -> list[list[Translation]]:
         """Each source's translations, searched for in batches of like length."""
-        order = sorted(range(len(sources)), key=lambda number: len(sources[number]))
-        of_device = _ROWS_A_DEVICE + ((_MOST_GREEDY_ROWS,) if config.beam_size == 1 else ())
-        bounds = (1, *(rows * len(self._devices) for rows in of_device))
-        results: list[list[Translation]] = [[] for _ in sources]
-        running: list[tuple[list[int], Any]] = []
-        start = 0
-        while start < len(order) or running:
-            if start < len(order):
-                length = next(bound for bound in self._lengths if len(sources[order[start]]) <= bound)
-                same = [number for number in order[start : start + bounds[-1]] if len(sources[number]) <= length]
-                rows = next(bound for bound in bounds if len(same) <= bound)
-                running.append((same, self._run([sources[number] for number in same], rows, length, config, n)))
-                start += len(same)
-            # One is read while the devices are at the next.
-            if len(running) > 1 or start == len(order):
-                same, found = running.pop(0)
-                read = self._read(parallel.fetch_rows(found), [sources[number] for number in same], config, n)
-                for number, translations in zip(same, read):
-                    results[number] = translations
-        return results
+        rows = self._workers.rows(*[_MOST_GREEDY_ROWS] * (config.beam_size == 1))
 
-    def _run(self, sources: list[list[int]], rows: int, length: int, config: SearchConfig, n: int) -> Any:
-        """Begins to search for a batch's translations."""
-        tokens = np.zeros((rows, length), np.int32)
-        limits = np.zeros(rows, np.int32)  # rows that only fill the batch end at once
-        for row, ids in enumerate(sources):
-            tokens[row, : len(ids)] = ids
-            limits[row] = max_target_length(len(ids) - 1, config)
-        program = self._program(rows, length, config, n)
-        return program(self._params if rows == 1 else self._everywhere, (tokens, limits))
+        def begin(numbers: list[int], length: int) -> Any:
+            batch = _padded([sources[number] for number in numbers], bound(len(numbers), rows), length, config)
+            start, longest = self.tokenizers.start, max_target_length(length - 1, config)
+            search = search_rows(self._model, config, longest, n, start)
+            return self._workers.begin(search, self._model, (self._model, config, longest, n, start), batch)
 
-    def _program(self, rows: int, length: int, config: SearchConfig, n: int) -> Any:
-        """The search of so many sources, compiled for one device if it is a single one, or else for all."""
-        key = rows, length, config, n
-        with self._compiling:
-            if key not in self._programs:
-                self._programs[key] = self._compile(*key)
-            return self._programs[key]
+        def end(numbers: list[int], found: Hypotheses) -> list[list[Translation]]:
+            return self._read(found, [sources[number] for number in numbers], config, n)
 
-    def _compile(self, rows: int, length: int, config: SearchConfig, n: int) -> Any:
-        devices = self._devices[:1] if rows == 1 else self._devices
-        of_device = rows // len(devices)
-        longest = max_target_length(length - 1, config)
-        start = self.tokenizers.start
-        search = tracing.program(
-            search_rows(self._model, config, longest, n, start),
-            self._model,
-            repr((self._model, config, longest, n, start)),
-            self._params,
-            (jax.ShapeDtypeStruct((of_device, length), np.int32), jax.ShapeDtypeStruct((of_device,), np.int32)),
-        )
-        return parallel.row_parallel(search, devices)
+        lengths = [len(source) for source in sources]
+        return in_batches(lengths, lambda length: bound(length, self._lengths), rows[-1], begin, end)
 
     def _read(
         self, hypotheses: Hypotheses, sources: list[list[int]], config: SearchConfig, n: int
@@ -224,6 +219,17 @@ class Translator:
                 ]
             )
         return found
+
+
+def _padded(sources: list[list[int]], rows: int, length: int, config: SearchConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Sources, [rows, length], and the most tokens of each one's translation; other rows, which fill the batch, end at
+    once."""
+    tokens = np.zeros((rows, length), np.int32)
+    limits = np.zeros(rows, np.int32)
+    for row, ids in enumerate(sources):
+        tokens[row, : len(ids)] = ids
+        limits[row] = max_target_length(len(ids) - 1, config)
+    return tokens, limits
 
 
 def _warnings(tokens: list[int], source: list[int], config: SearchConfig) -> tuple[str, ...]:

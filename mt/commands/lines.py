@@ -1,0 +1,92 @@
+"""The lines that verbs read: from files or down a pipe, refused or mended where they are not text."""
+
+import collections
+import itertools
+import os
+import pathlib
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO, Literal
+
+from mt import pretrained
+from mt.data.text import arriving_lines, batched, decode_lines, read_lines
+from mt.errors import UserError
+
+CHUNK = 2048  # lines that are worked on together
+SHOWN = 8  # numbers of lines that are told
+Invalid = Literal["refuse", "replace"] | None
+
+
+def run_and_files(
+    run: pathlib.Path | None, files: tuple[pathlib.Path, ...]
+) -> tuple[pathlib.Path, tuple[pathlib.Path, ...]]:
+    """What a command line names: a run, which may be left out for the model that ships, and files."""
+    if run is not None and not run.is_file():
+        return run, files
+    print(f"no run is named: taking {pretrained.DEFAULT}, the English to French model that ships", file=sys.stderr)
+    return pathlib.Path(pretrained.DEFAULT), (run, *files) if run else ()
+
+
+def check(paths: Sequence[pathlib.Path], invalid: Invalid) -> None:
+    """Says what is wrong with files before any work is done.
+
+    Raises:
+        UserError: one is not there or, unless that is to be replaced, not UTF-8.
+    """
+    for path in paths:
+        if not path.is_file():
+            raise UserError(f"{path}: {'not a file' if path.exists() else 'no such file'}; check the path")
+    if invalid != "replace":
+        for path in paths:
+            collections.deque(read_lines(path), 0)
+
+
+def chunks(paths: Sequence[pathlib.Path], invalid: Invalid, replaced: "Replaced") -> Iterator[list[str]]:
+    """Lines in lists that are worked on together: of files many, of a pipe those that have come.
+
+    Args:
+        paths: read one after the other; none is standard input.
+        invalid: what becomes of bytes that are not UTF-8; None refuses them in a file, and replaces them down a pipe.
+        replaced: is told of those that were replaced.
+
+    Raises:
+        UserError: standard input can be read to its end before any work is done, and is to be refused.
+    """
+    told = replaced if invalid == "replace" else None
+    if paths:
+        return batched(itertools.chain.from_iterable(read_lines(path, told) for path in paths), CHUNK)
+    file, name = sys.stdin.buffer, "standard input"
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        if invalid == "refuse":
+            return batched(list(decode_lines(file, name)), CHUNK)
+        return _arriving(file, name, replaced)
+    if not told:
+        place = file.tell()
+        collections.deque(decode_lines(file, name), 0)
+        file.seek(place)
+    return batched(decode_lines(file, name, told), CHUNK)
+
+
+def _arriving(file: BinaryIO, name: str, replaced: "Replaced") -> Iterator[list[str]]:
+    number = 1
+    for lines in arriving_lines(file, CHUNK):
+        yield list(decode_lines(lines, name, replaced, number))
+        number += len(lines)
+
+
+class Replaced:
+    """Says where text was not UTF-8: of the first lines at once, of the others how many there are."""
+
+    def __init__(self):
+        self._count = 0
+
+    def __call__(self, what: str) -> None:
+        self._count += 1
+        if self._count <= SHOWN:
+            print(f"{what}; replaced by U+FFFD", file=sys.stderr)
+
+    def report(self) -> None:
+        """To be called at the end."""
+        if self._count > SHOWN:
+            print(f"{self._count - SHOWN:,} more lines were not valid UTF-8; replaced by U+FFFD", file=sys.stderr)

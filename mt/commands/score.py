@@ -1,0 +1,111 @@
+"""`mt score`: how likely a model finds translations that are there already."""
+
+import collections
+import dataclasses
+import itertools
+import json
+import math
+import pathlib
+import sys
+from collections.abc import Iterator
+
+import tyro
+from tqdm import tqdm
+
+from mt import parallel
+from mt.commands import lines
+from mt.commands.translate import SearchOptions
+from mt.data.datasets import pair_of, read_aligned, read_table
+from mt.data.text import batched
+from mt.data.tokenized import default_cache
+from mt.decoding.scoring import Score
+from mt.decoding.translator import Translator
+from mt.errors import UserError
+
+Pair = tuple[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """Tells how likely each target is as the translation of its source: a line a pair, in order, of the score by which
+    the search ranks, a tab, and the log-probability in nats, the end included; "nan" twice for a pair of which a side
+    has more than 1,024 tokens.
+
+    Attributes:
+        run: the --workdir of a training, a bundle, or the name of a model that ships. Left out, also where the first
+            name is a file's, it is en_fr_small, from English to French.
+        input: a file of source, tab, target a line; or a file of sources and one of targets (.gz and .xz too). None is
+            standard input, tab-separated.
+        json: writes a JSON object a line: "line", its number; "source"; "target"; "score"; "log_prob" in nats; and
+            "tokens", each of the target's with its log-probability. Numbers are null where they would be nan.
+        checkpoint: "best" on the dev set, "last", or a step.
+        search: whose length penalty counts; left out, the run's config says.
+    """
+
+    run: tyro.conf.Positional[pathlib.Path | None] = None
+    input: tyro.conf.Positional[tuple[pathlib.Path, ...]] = ()
+    json: bool = False
+    checkpoint: str = "best"
+    search: tyro.conf.OmitArgPrefixes[SearchOptions] = SearchOptions()
+
+
+def main(arguments: Arguments) -> None:
+    """Runs the verb."""
+    run, files = lines.run_and_files(arguments.run, arguments.input)
+    if len(files) > 2:
+        raise UserError(f"{files[2]}: a third file; give one of tab-separated pairs, or sources and targets")
+    parallel.use_cores_as_devices()
+    parallel.use_compilation_cache(default_cache() / "xla")
+    lines.check(files, None)
+    replaced = lines.Replaced()
+    if files:  # what is wrong with them is said before anything is scored
+        collections.deque(_pairs(files, replaced), 0)
+    translator = Translator.load(run, arguments.checkpoint)
+    numbers, tokens, total, long = itertools.count(1), 0, 0.0, 0
+    bar = tqdm(desc="scoring", unit=" pairs", disable=not sys.stderr.isatty() or sys.stdout.isatty(), file=sys.stderr)
+    for pairs in _pairs(files, replaced):
+        for number, pair, score in zip(numbers, pairs, translator.score(*zip(*pairs), **arguments.search.given())):
+            sys.stdout.write(_line(number, pair, score, arguments.json) + "\n")
+            if score is None:
+                long += 1
+            else:
+                tokens, total = tokens + len(score.log_probs), total + score.log_prob
+        sys.stdout.flush()
+        bar.update(len(pairs))
+    bar.close()
+    replaced.report()
+    if long:
+        print(f"{long:,} pairs have more than 1,024 tokens on a side, and no score", file=sys.stderr)
+    if tokens:
+        print(
+            f"{tokens:,} target tokens: {-total / tokens:.4f} nats each, perplexity {math.exp(-total / tokens):.3f}",
+            file=sys.stderr,
+        )
+
+
+def _pairs(files: tuple[pathlib.Path, ...], replaced: lines.Replaced) -> Iterator[list[Pair]]:
+    """Pairs, in lists that are scored together.
+
+    Raises:
+        UserError: a file is not UTF-8, a line is no pair, or two files differ in length.
+    """
+    if files:
+        return batched(read_aligned(*files) if len(files) == 2 else read_table(*files), lines.CHUNK)
+    return _arriving(lines.chunks((), None, replaced))
+
+
+def _arriving(chunks: Iterator[list[str]]) -> Iterator[list[Pair]]:
+    number = 1
+    for chunk in chunks:
+        yield [pair_of(line, "standard input", number + place) for place, line in enumerate(chunk)]
+        number += len(chunk)
+
+
+def _line(number: int, pair: Pair, score: Score | None, as_json: bool) -> str:
+    if not as_json:
+        return "nan\tnan" if score is None else f"{score.score:.6f}\t{score.log_prob:.6f}"
+    found = {"line": number, "source": pair[0], "target": pair[1], "score": None, "log_prob": None, "tokens": None}
+    if score is not None:
+        tokens = [[piece, round(log_prob, 6)] for piece, log_prob in zip(score.pieces, score.log_probs)]
+        found |= {"score": score.score, "log_prob": score.log_prob, "tokens": tokens}
+    return json.dumps(found, ensure_ascii=False)

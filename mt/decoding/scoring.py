@@ -1,0 +1,97 @@
+"""How likely a model finds translations that are there already."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mt.decoding.batches import RowWorkers, bound, in_batches
+from mt.models.interface import Params
+
+
+class Score(NamedTuple):
+    """What a model makes of a source's translation.
+
+    Attributes:
+        score: what the search ranks translations by: the log-probability over the length penalty.
+        log_prob: in nats, the end included; the sum of the tokens'.
+        pieces: the translation's tokens as the tokenizer writes them, the end included.
+        log_probs: of each of them, given the source and those before it.
+    """
+
+    score: float
+    log_prob: float
+    pieces: list[str]
+    log_probs: list[float]
+
+
+def forced_log_probs(model: Any) -> Callable[[Params, tuple[jax.Array, jax.Array, jax.Array]], jax.Array]:
+    """The log-probability of each token of a translation, as the search would find it, in one pass.
+
+    Args:
+        model: a Flax module with the methods `hidden` and `logits`.
+
+    Returns:
+        A function of parameters and int arrays: source [rows, source_length], target inputs and targets
+        [rows, target_length], all padded with 0. It returns float32 [rows, target_length], 0 at padding.
+    """
+
+    def log_probs(params: Params, rows: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
+        source, inputs, targets = rows
+        batch = {"source_tokens": source, "target_inputs": inputs}
+        for side, tokens in (("source", source), ("target", targets)):
+            batch[f"{side}_segments"] = (tokens > 0).astype(jnp.int32)
+            batch[f"{side}_positions"] = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
+        hidden = model.apply({"params": params}, batch, method="hidden")
+
+        # A row at a time: of all rows together, logits would take more memory than all else.
+        def of_row(row: tuple[jax.Array, jax.Array]) -> jax.Array:
+            logits = model.apply({"params": params}, row[0], method="logits")  # [target_length, vocab]
+            chosen = jnp.take_along_axis(logits, row[1][:, None], axis=-1)[:, 0]
+            return jnp.where(row[1] > 0, chosen - jax.nn.logsumexp(logits, axis=-1), 0.0)
+
+        return jax.lax.map(of_row, (hidden, targets))
+
+    return log_probs
+
+
+def score_pairs(
+    workers: RowWorkers, model: Any, start: int, pairs: Sequence[tuple[list[int], list[int]]], lengths: Sequence[int]
+) -> list[list[float]]:
+    """The log-probability of each of the targets' tokens.
+
+    Args:
+        workers: have the parameters.
+        model: see `forced_log_probs`.
+        start: the token that the decoder begins with.
+        pairs: source and target, each with eos.
+        lengths: of either side that programs are compiled for, the last no shorter than the longest.
+    """
+    rows = workers.rows()
+
+    def begin(numbers: list[int], shape: tuple[int, int]) -> Any:
+        batch = _padded([pairs[number] for number in numbers], bound(len(numbers), rows), *shape, start)
+        return workers.begin(forced_log_probs(model), model, ("forced log-probabilities", model), batch)
+
+    def end(numbers: list[int], log_probs: np.ndarray) -> list[list[float]]:
+        return [of_row[: len(pairs[number][1])] for number, of_row in zip(numbers, log_probs.tolist())]
+
+    def shape_of(sizes: tuple[int, int]) -> tuple[int, int]:
+        return bound(sizes[0], lengths), bound(sizes[1], lengths)
+
+    return in_batches([(len(source), len(target)) for source, target in pairs], shape_of, rows[-1], begin, end)
+
+
+def _padded(
+    pairs: Sequence[tuple[list[int], list[int]]], rows: int, source_length: int, target_length: int, start: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The arrays of `forced_log_probs`; rows past the pairs are padding."""
+    source = np.zeros((rows, source_length), np.int32)
+    inputs, targets = (np.zeros((rows, target_length), np.int32) for _ in range(2))
+    for row, (ids, answer) in enumerate(pairs):
+        source[row, : len(ids)] = ids
+        targets[row, : len(answer)] = answer
+        inputs[row, : len(answer)] = [start, *answer[:-1]]
+    return source, inputs, targets

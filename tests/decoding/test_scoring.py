@@ -1,0 +1,92 @@
+"""Scores of translations that are there already are those of the search."""
+
+import json
+import math
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mt import Translator, cli, pretrained
+from mt.decoding.batches import RowWorkers
+from mt.decoding.beam_search import EOS, SearchConfig, beam_search, length_penalty
+from mt.decoding.scoring import score_pairs
+from mt.errors import UserError
+from tests.conftest import random_params, tiny_config
+
+SOURCES = [[7, 9, 4, EOS], [30, 5, EOS], [3, EOS], [11, 12, 13, 14, 15, EOS]]
+
+
+@pytest.fixture(scope="module")
+def translator(tokenizers) -> Translator:
+    model = tiny_config().build(len(tokenizers.target))
+    return Translator(model, random_params(model), tokenizers, SearchConfig(length_penalty=0.7), 64)
+
+
+def test_each_of_the_searchs_hypotheses_scores_what_the_search_says(tiny):
+    model, params = tiny
+    source = np.zeros((4, 8), np.int32)
+    for row, ids in enumerate(SOURCES):
+        source[row, : len(ids)] = ids
+    config = SearchConfig(beam_size=3, max_length_offset=5)
+    found = beam_search(model, params, jnp.asarray(source), jnp.asarray([8, 6, 4, 10]), config, 10, 3)
+    pairs, log_probs = [], []
+    for ids, tokens, lengths, of_row in zip(SOURCES, *(np.asarray(each).tolist() for each in (*found[:2], found[3]))):
+        for hypothesis, length, log_prob in zip(tokens, lengths, of_row):
+            pairs.append((ids, [*hypothesis[:length], EOS]))
+            log_probs.append(log_prob)
+    scored = score_pairs(RowWorkers(params), model, 1, pairs, (4, 8, 16))
+    assert [len(each) for each in scored] == [len(target) for _, target in pairs]
+    np.testing.assert_allclose([math.fsum(each) for each in scored], log_probs, atol=1e-4)
+
+
+def test_a_score_depends_on_neither_order_nor_neighbours(translator):
+    sources = ["Go.", "I have a cat and two dogs, which sleep all day.", "", "He is here.", "Go."]
+    targets = ["Va !", "J'ai un chat.", "Rien.", "", "Va !"]
+    together = translator.score(sources, targets)
+    assert together[0] == together[4]
+    for source, target, expected in zip(sources, targets, together):
+        alone = translator.score([source], [target])[0]
+        assert alone.pieces == expected.pieces and alone.pieces[-1] == "</s>"
+        np.testing.assert_allclose(alone.log_probs, expected.log_probs, atol=1e-5)
+        assert alone.log_prob == pytest.approx(math.fsum(alone.log_probs))
+        penalty = length_penalty(len(alone.log_probs), SearchConfig(length_penalty=0.7))
+        assert alone.score == pytest.approx(alone.log_prob / penalty)
+
+
+def test_what_is_too_long_has_no_score_and_its_neighbours_have(translator):
+    scores = translator.score(["Go."] * 3, ["Va !", "mot " * 2000, "Va !"])
+    assert scores[1] is None and scores[0] == scores[2]
+
+
+def test_bad_calls(translator):
+    with pytest.raises(UserError, match="two lists"):
+        translator.score(["a", "b"], ["c"])
+    with pytest.raises(UserError, match="length_penalty"):
+        translator.score(["a"], ["c"], length_penalti=1)
+
+
+def test_from_the_command_line(tmp_path, capsys):
+    table = tmp_path / "pairs.tsv"
+    table.write_text("Thank you.\tMerci.\nThank you.\tbanane\n")
+    run = str(pretrained.locate(pretrained.DEFAULT))
+    assert cli.main(["score", run, str(table)]) == 0
+    printed = capsys.readouterr()
+    good, bad = (tuple(map(float, line.split("\t"))) for line in printed.out.splitlines())
+    assert bad[0] < good[0] < 0 and "perplexity" in printed.err
+    for name, column in (("a.en", 0), ("a.fr", 1)):
+        lines = [line.split("\t")[column] for line in table.read_text().splitlines()]
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+    assert cli.main(["score", run, str(tmp_path / "a.en"), str(tmp_path / "a.fr"), "--json"]) == 0
+    first = json.loads(capsys.readouterr().out.splitlines()[0])
+    assert first["source"] == "Thank you." and first["log_prob"] == pytest.approx(good[1], abs=1e-5)
+    assert [piece for piece, _ in first["tokens"]][-1] == "</s>"
+
+
+@pytest.mark.parametrize("text, said", [("a\tb\nno tab\n", "line 2: no tab"), ("a\tb\n\xff\t\n", "not valid UTF-8")])
+def test_what_is_wrong_with_a_file_is_said_before_anything_is_scored(text, said, tmp_path, capsys):
+    table = tmp_path / "pairs.tsv"
+    table.write_bytes(text.encode("latin-1"))
+    assert cli.main(["score", str(table)]) == 2
+    printed = capsys.readouterr()
+    assert said in printed.err and str(table) in printed.err and not printed.out
