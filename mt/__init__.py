@@ -1,6 +1,7 @@
 """Neural machine translation in JAX and Flax."""
 
+from mt.decoding.constraints import Constraints
 from mt.decoding.translator import Translator
 from mt.version import __version__
 
-__all__ = ["Translator", "__version__"]
+__all__ = ["Constraints", "Translator", "__version__"]

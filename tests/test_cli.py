@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from mt import Translator, cli
+from mt.decoding.batched_search import max_target_length
 from mt.decoding.beam_search import SearchConfig
-from mt.decoding.translator import max_target_length
 from mt.errors import UserError
 from mt.files import locked
 from tests.conftest import ROOT, shipped_pairs

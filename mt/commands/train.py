@@ -275,7 +275,7 @@ def _dev_evaluation(
     part = jax.process_index(), jax.process_count()
     evaluation_step = parallel.data_parallel(make_evaluation_step(objective))
     translator = Translator(model, None, tokenizers, config.search, batching.row_length)
-    search = {"beam_size": 1} if config.training.dev_search == "greedy" else {}
+    search: dict[str, Any] = {"beam_size": 1} if config.training.dev_search == "greedy" else {}
 
     def evaluate(params: Any) -> dict[str, float]:
         nll = weight = 0.0

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from mt import parallel
 from mt.commands import lines
+from mt.commands.constraining import ConstraintOptions, LineConstraints
 from mt.data.tokenized import default_cache
 from mt.decoding.translator import Translation, Translator
 from mt.errors import UserError
@@ -59,7 +60,8 @@ class Arguments:
         n_best: translations a line. With more than 1, lines are tab-separated: the input line's number, the score, the
             log-probability in nats, the translation.
         json: writes a JSON object a line: "line", its number; "source"; and "translations", each with "text", "score",
-            "log_prob" in nats, and "warnings": "cut" if it is as long as it may be, "repeats" if it runs in circles.
+            "log_prob" in nats, and "warnings": "cut" if it is as long as it may be, "repeats" if it runs in circles,
+            "unmet" if it does not keep to what is asked.
         invalid: what becomes of bytes that are not UTF-8: "refuse" ends with a sentence before anything is translated,
             "replace" puts U+FFFD in their place and says so. Left out, a file is refused, and what comes down a pipe,
             whose translations go out as its lines come in, is replaced.
@@ -71,6 +73,7 @@ class Arguments:
             tokenizer.symbols.
         checkpoint: "best" on the dev set, "last", or a step.
         search: what to search for; left out, the run's config says.
+        constraints: what translations must say, and must not.
     """
 
     run: tyro.conf.Positional[pathlib.Path | None] = None
@@ -83,6 +86,7 @@ class Arguments:
     tag: str = ""
     checkpoint: str = "best"
     search: tyro.conf.OmitArgPrefixes[SearchOptions] = SearchOptions()
+    constraints: tyro.conf.OmitArgPrefixes[ConstraintOptions] = ConstraintOptions()
 
 
 def main(arguments: Arguments) -> None:
@@ -101,6 +105,7 @@ def main(arguments: Arguments) -> None:
     if set(arguments.tag) & set("\t\r\n"):
         raise UserError("--tag: has a tab or a line's end, which would be taken for the source's; leave it out")
     lines.check(arguments.input, arguments.invalid)
+    constraints = LineConstraints(arguments.constraints)
     translator = Translator.load(run, arguments.checkpoint)
     replaced, suspects = lines.Replaced(), _Suspects()
     chunks = lines.chunks(arguments.input, arguments.invalid, replaced)
@@ -108,7 +113,7 @@ def main(arguments: Arguments) -> None:
     quiet = not sys.stderr.isatty() or (sys.stdout.isatty() and output is None)
     bar = tqdm(desc="translating", unit=" lines", disable=quiet, file=sys.stderr)
     with atomic_file(output) if output else contextlib.nullcontext(sys.stdout.buffer) as file, bar:
-        for out in _translated(translator, chunks, arguments, suspects):
+        for out in _translated(translator, chunks, arguments, constraints, suspects):
             file.write("".join(f"{line}\n" for line in out).encode())
             file.flush()
             bar.update(len(out))
@@ -119,26 +124,37 @@ def main(arguments: Arguments) -> None:
 class _Suspects:
     """The lines whose translations look wrong."""
 
-    def __init__(self):
-        self._count, self._first = 0, []
+    # Of a translation with one of these warnings: what is the matter, and what may help.
+    _SAID = {
+        ("cut", "repeats"): (
+            "look wrong, as they run in circles, or to the most tokens that they may have",
+            "--json says which; --no-repeat-ngram 4 may help",
+        ),
+        ("unmet",): ("do not keep to what is asked, as none was found that does", "--beam-size 20 may help"),
+    }
 
-    def add(self, number: int) -> None:
-        self._count += 1
-        if self._count <= lines.SHOWN:
-            self._first.append(number)
+    def __init__(self):
+        self._found: dict[tuple[str, ...], list[int]] = {kinds: [] for kinds in self._SAID}
+
+    def add(self, number: int, warnings: tuple[str, ...]) -> None:
+        for kinds, numbers in self._found.items():
+            if set(kinds) & set(warnings):
+                numbers.append(number)
 
     def report(self) -> None:
-        if self._count:
-            shown = ", ".join(map(str, self._first)) + (", ..." if self._count > lines.SHOWN else "")
-            print(
-                f"{self._count:,} of the translations look wrong, as they run in circles, or to the most tokens that "
-                f"they may have (lines {shown}; --json says which); --no-repeat-ngram 4 may help",
-                file=sys.stderr,
-            )
+        for kinds, numbers in self._found.items():
+            if numbers:
+                matter, help_ = self._SAID[kinds]
+                shown = ", ".join(map(str, numbers[: lines.SHOWN])) + (", ..." if len(numbers) > lines.SHOWN else "")
+                print(f"{len(numbers):,} of the translations {matter} (lines {shown}; {help_})", file=sys.stderr)
 
 
 def _translated(
-    translator: Translator, chunks: Iterator[list[str]], arguments: Arguments, suspects: _Suspects
+    translator: Translator,
+    chunks: Iterator[list[str]],
+    arguments: Arguments,
+    constraints: LineConstraints,
+    suspects: _Suspects,
 ) -> Iterator[list[str]]:
     """Of each list of lines that comes in, the lines that go out."""
     search, number = arguments.search.given(), 0
@@ -146,10 +162,10 @@ def _translated(
         if arguments.as_training_data:
             chunk = [" ".join(line.split("\t")).strip() for line in chunk]
         out = []
-        for line, translations in zip(chunk, translator.n_best(chunk, arguments.n_best, **search)):
+        wanted = [constraints.of(line) for line in chunk]
+        for line, translations in zip(chunk, translator.n_best(chunk, arguments.n_best, wanted, **search)):
             number += 1
-            if translations[0].warnings:
-                suspects.add(number)
+            suspects.add(number, translations[0].warnings)
             out += _lines(number, line, translations, arguments)
         yield out
 

@@ -10,13 +10,14 @@ import jax.numpy as jnp
 from jax import export
 
 from mt.decoding.repetition import completes_a_repetition
-from mt.decoding.top_k import plain_top_k, top_k
+from mt.decoding.rules import Rules, begin_rules, select_by_rules
+from mt.decoding.selection import NEVER, select
+from mt.decoding.top_k import plain_top_k
 from mt.errors import UserError
 from mt.models.interface import Cache, Params, Searchable
 
 # Ids every model of ours shares with its tokenizer (see data.tokenizer, which decoding must not need to import).
 PAD, BOS, EOS = 0, 1, 2
-_NEVER = -1e9
 # Ten times what anybody has had a use for, and small enough for every index to fit.
 _WIDEST, _LONGEST = 1000, 100_000
 
@@ -94,6 +95,7 @@ class _State(NamedTuple):
     live_log_probs: jax.Array  # float32 [batch, beam]
     finished: Hypotheses
     cache: Cache
+    rule_states: Any  # of each hypothesis, see `rules.begin_rules`; None without rules
 
 
 def length_penalty(length: Any, config: SearchConfig) -> Any:
@@ -110,6 +112,7 @@ def beam_search(
     max_length: int,
     n_best: int = 1,
     start: int = BOS,
+    rules: Rules | None = None,
 ) -> Hypotheses:
     """The best translations that the beam finds of each sentence, all ended by eos.
 
@@ -127,6 +130,8 @@ def beam_search(
         max_length: the most that any of `max_lengths` may be; static.
         n_best: how many hypotheses the search must be sure of; static, at most `beam_size`.
         start: the token that the decoder begins with; like padding, it is in no translation.
+        rules: what the translations keep to. Each stage of keeping them has its share of the beam, and what is still to
+            be said for them always fits into the length that is left.
 
     Returns:
         `beam_size` hypotheses a sentence, of which the first `n_best` can no longer be beaten.
@@ -137,9 +142,9 @@ def beam_search(
 
     def can_win(state: _State) -> jax.Array:  # [batch]
         surest = state.finished.scores[:, n_best - 1]
-        bound = state.live_log_probs[:, 0] / length_penalty(limit + 1, config)
+        bound = jnp.max(state.live_log_probs, axis=1) / length_penalty(limit + 1, config)
         # Greedy search has nothing to compare with: its first end is its end.
-        return (state.step <= limit) & ((surest <= _NEVER) if beam == 1 else (bound > surest))
+        return (state.step <= limit) & ((surest <= NEVER) if beam == 1 else (bound > surest))
 
     def body(state: _State) -> _State:
         tokens = jax.lax.dynamic_index_in_dim(state.live_tokens, state.step, axis=2, keepdims=False)  # [batch, beam]
@@ -150,55 +155,61 @@ def beam_search(
         token = jnp.arange(vocab)
         allowed = (token != PAD) & (token != start) & ((token != EOS) | (state.step >= min_length)[:, None])
         allowed &= (token == EOS) | (state.step < limit)[:, None]  # [batch, vocab]
-        totals = jnp.where(allowed[:, None], totals, _NEVER)
+        totals = jnp.where(allowed[:, None], totals, NEVER)
         if config.no_repeat_ngram:
             repeats = completes_a_repetition(state.live_tokens, state.step, config.no_repeat_ngram, vocab)
-            totals = jnp.where(repeats, _NEVER, totals)
+            totals = jnp.where(repeats, NEVER, totals)
 
-        best, flat = top_k(totals.reshape(batch, beam * vocab), 2 * beam)  # [batch, 2 * beam]
-        parents, chosen = flat // vocab, flat % vocab
-        is_end = chosen == EOS
-        ends = jnp.where(is_end & (jnp.arange(2 * beam) < beam), best, _NEVER)[:, :beam]
-        finished = _finish(state, ends, parents[:, :beam], config)
-
-        live_log_probs, places = plain_top_k(jnp.where(is_end, _NEVER, best), beam)  # [batch, beam]
-        parents, chosen = (jnp.take_along_axis(x, places, axis=1) for x in (parents, chosen))
+        if rules is None:
+            selected, rule_states = select(totals, EOS), None
+        else:
+            selected, rule_states = select_by_rules(totals, rules, state.rule_states, limit - state.step, EOS)
+        finished = _finish(state, selected.ends, selected.end_parents, config)
+        parents = selected.parents
         live_tokens = jnp.take_along_axis(state.live_tokens, parents[:, :, None], axis=1)
         live_tokens = jax.lax.dynamic_update_slice_in_dim(
-            live_tokens, chosen[:, :, None].astype(jnp.int32), state.step + 1, axis=2
+            live_tokens, selected.tokens[:, :, None].astype(jnp.int32), state.step + 1, axis=2
         )
-        return _State(state.step + 1, live_tokens, live_log_probs, finished, model.reorder(cache, parents))
+        cache = model.reorder(cache, parents)
+        return _State(state.step + 1, live_tokens, selected.log_probs, finished, cache, rule_states)
 
     begin = _State(
         step=jnp.zeros((), jnp.int32),
         live_tokens=jnp.full((batch, beam, max_length + 2), PAD, jnp.int32).at[:, :, 0].set(start),
         # All hypotheses begin alike: only the first may found a family.
-        live_log_probs=jnp.full((batch, beam), _NEVER, jnp.float32).at[:, 0].set(0.0),
+        live_log_probs=jnp.full((batch, beam), NEVER, jnp.float32).at[:, 0].set(0.0),
         finished=Hypotheses(
             jnp.full((batch, beam, max_length), PAD, jnp.int32),
             jnp.zeros((batch, beam), jnp.int32),
-            jnp.full((batch, beam), _NEVER, jnp.float32),
-            jnp.full((batch, beam), _NEVER, jnp.float32),
+            jnp.full((batch, beam), NEVER, jnp.float32),
+            jnp.full((batch, beam), NEVER, jnp.float32),
         ),
         cache=model.start(params, source, beam, max_length + 1),
+        rule_states=None if rules is None else begin_rules(rules, beam),
     )
     return jax.lax.while_loop(lambda state: jnp.any(can_win(state)), body, begin).finished
 
 
 def search_rows(
     model: Searchable, config: SearchConfig, max_length: int, n_best: int = 1, start: int = BOS
-) -> Callable[[Params, tuple[jax.Array, jax.Array]], Hypotheses]:
-    """`beam_search` as a function of parameters and rows, (source, max_lengths), which devices can share."""
-    return lambda params, rows: beam_search(model, params, *rows, config, max_length, n_best, start)
+) -> Callable[[Params, Any], Hypotheses]:
+    """`beam_search` as a function of parameters and rows, which devices can share: source, max_lengths, and rules if
+    there are any."""
+
+    def search(params: Params, rows: Any) -> Hypotheses:
+        source, max_lengths, *rules = rows
+        return beam_search(model, params, source, max_lengths, config, max_length, n_best, start, *rules)
+
+    return search
 
 
 def _finish(state: _State, log_probs: jax.Array, parents: jax.Array, config: SearchConfig) -> Hypotheses:
-    """The best of the hypotheses that had ended and of those that end now, [batch, beam] each."""
-    batch, beam = log_probs.shape
+    """The best of the hypotheses that had ended, [batch, beam], and of those that end now, [batch, n]."""
+    (batch, number), beam = log_probs.shape, state.live_log_probs.shape[1]
     now = Hypotheses(
         tokens=jnp.take_along_axis(state.live_tokens[:, :, 1:-1], parents[:, :, None], axis=1),
-        lengths=jnp.broadcast_to(state.step, (batch, beam)),
-        scores=jnp.where(log_probs > _NEVER, log_probs / length_penalty(state.step + 1, config), _NEVER),
+        lengths=jnp.broadcast_to(state.step, (batch, number)),
+        scores=jnp.where(log_probs > NEVER, log_probs / length_penalty(state.step + 1, config), NEVER),
         log_probs=log_probs,
     )
     both = jax.tree.map(lambda old, new: jnp.concatenate([old, new], axis=1), state.finished, now)

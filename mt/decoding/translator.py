@@ -1,19 +1,20 @@
 """Strings in, strings out."""
 
 import dataclasses
+import itertools
 import math
 import pathlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from mt import pretrained, trained
 from mt.data.text import batched
 from mt.data.tokenizers import Tokenizers
-from mt.decoding.batches import RowWorkers, bound, in_batches
-from mt.decoding.beam_search import Hypotheses, SearchConfig, length_penalty, search_rows
+from mt.decoding.batched_search import Hypothesis, Source, search_sources
+from mt.decoding.batches import RowWorkers
+from mt.decoding.beam_search import SearchConfig, length_penalty
+from mt.decoding.constraints import Constrainer, Constraints
 from mt.decoding.repetition import runs_in_circles
 from mt.decoding.scoring import Score, score_pairs
 from mt.decoding.splitting import split_long
@@ -21,9 +22,6 @@ from mt.errors import UserError, nearest
 
 # Source lengths that programs are compiled for: each sentence takes the smallest that holds it.
 _LENGTHS = (16, 32, 64, 128, 256, 512, 1024)
-# Greedy search takes twice the rows of other work: products of 128 rows are near a CPU core's best, and a sentence that
-# is done still takes its part of every step.
-_MOST_GREEDY_ROWS = 64
 _CHUNK = 2048
 
 
@@ -41,7 +39,7 @@ class Translation(NamedTuple):
             too long to translate whole.
         log_prob: in nats, the end included.
         warnings: what looks wrong: "cut", if it is as long as it may be; "repeats", if it runs in circles, as the
-            source does not.
+            source does not; "unmet", if it does not keep to its constraints, as no translation was found that does.
     """
 
     text: str
@@ -69,6 +67,7 @@ class Translator:
         self.tokenizers = tokenizers
         self.search = search
         self._max_source_length = max_source_length
+        self._constrainer = Constrainer(tokenizers.target)
         self._lengths = source_lengths(max_source_length)
         self._model = model
 
@@ -99,33 +98,74 @@ class Translator:
     def params(self, params: Any) -> None:
         self._workers.params = params
 
-    def translate(self, texts: Sequence[str], **search: Any) -> list[str]:
+    def translate(
+        self, texts: Sequence[str], constraints: Sequence[Constraints] | None = None, **search: Any
+    ) -> list[str]:
         """The best translation of each text.
 
         Args:
             texts: one translation unit each; an empty or blank one gives "". Half a surrogate pair counts as U+FFFD.
+            constraints: see `n_best`.
             search: fields of `SearchConfig` to change, say beam_size=1.
         """
-        return [best.text for best, *_ in self.n_best(texts, 1, **search)]
+        return [best.text for best, *_ in self.n_best(texts, 1, constraints, **search)]
 
-    def n_best(self, texts: Sequence[str], n: int, **search: Any) -> list[list[Translation]]:
+    def n_best(
+        self, texts: Sequence[str], n: int, constraints: Sequence[Constraints] | None = None, **search: Any
+    ) -> list[list[Translation]]:
         """The n best translations of each text, best first; fewer where the search found fewer. None is blank, unless
         all are or `min_length` is 0.
 
+        Args:
+            texts: see `translate`.
+            n: how many.
+            constraints: what each translation must say or not. Of a text that is translated in parts, the first begins
+                with the prefix, and has what is required. Where no translation keeps to them, there is one that does
+                not, with the warning "unmet".
+            search: fields of `SearchConfig` to change.
+
         Raises:
-            UserError: n is more than the beam, or the search has no such field.
+            UserError: n is more than the beam, the search has no such field, or a constraint cannot be kept.
         """
         if isinstance(texts, str):
             raise UserError("translate takes a list of texts; put a single one into a list")
         config = self._search_config(search)
         if not 1 <= n <= config.beam_size:
             raise UserError(f"n best: {n} is not between 1 and the beam size, which is {config.beam_size}")
-        different = list(dict.fromkeys(texts))  # many a text is there more than once
-        parts = self._split([_SURROGATES.sub("\ufffd", text) for text in different])
-        flat = [ids for of_text in parts for ids in of_text]
-        found = iter(self._search(flat, config, n))
-        joined = {text: _join([next(found) for _ in of_text]) for text, of_text in zip(different, parts)}
-        return [list(joined[text]) for text in texts]
+        if constraints is not None and len(constraints) != len(texts):
+            raise UserError(f"constraints: {len(constraints)} for {len(texts)} texts; give as many")
+        asked = list(zip(texts, constraints or itertools.repeat(Constraints())))
+        different = list(dict.fromkeys(asked))  # many a text is there more than once
+        parts = self._split([_SURROGATES.sub("\ufffd", text) for text, _ in different])
+        sources = [
+            [self._source(ids, wanted, first) for ids, first in zip(of_text, (True, *[False] * len(of_text)))]
+            for of_text, (_, wanted) in zip(parts, different)
+        ]
+        found = iter(self._search([source for of_text in sources for source in of_text], config, n))
+        joined = {key: _join([next(found) for _ in of_text]) for key, of_text in zip(different, sources)}
+        return [list(joined[key]) for key in asked]
+
+    def _source(self, ids: list[int], wanted: Constraints, first: bool) -> Source:
+        if not first:
+            wanted = Constraints(forbidden=wanted.forbidden)
+        return Source(ids, tuple(self._constrainer.automata(wanted)))
+
+    def _search(self, sources: list[Source], config: SearchConfig, n: int) -> list[list[Translation]]:
+        """Each source's translations; where none keeps to its rules, as if there were none."""
+
+        def search(sources: list[Source]) -> list[list[Hypothesis]]:
+            return search_sources(self._workers, self._model, self.tokenizers.start, sources, config, n, self._lengths)
+
+        found = search(sources)
+        unmet = [number for number, hypotheses in enumerate(found) if not hypotheses]
+        for number, hypotheses in zip(unmet, search([Source(sources[number].ids) for number in unmet])):
+            found[number] = hypotheses
+        translations = [
+            self._translations(source, hypotheses, n, config.min_length) for source, hypotheses in zip(sources, found)
+        ]
+        for number in unmet:
+            translations[number] = [each._replace(warnings=(*each.warnings, "unmet")) for each in translations[number]]
+        return translations
 
     def translate_lines(self, lines: Iterable[str], n: int = 1, **search: Any) -> Iterator[list[Translation]]:
         """As `n_best`, of any number of lines, a chunk at a time."""
@@ -183,69 +223,25 @@ class Translator:
             parts.append([each for each in ids if len(each) > 1 and text.strip()])
         return parts
 
-    def _search(self, sources: list[list[int]], config: SearchConfig, n: int) -> list[list[Translation]]:
-        """Each source's translations, searched for in batches of like length."""
-        rows = self._workers.rows(*[_MOST_GREEDY_ROWS] * (config.beam_size == 1))
-
-        def begin(numbers: list[int], length: int) -> Any:
-            batch = _padded([sources[number] for number in numbers], bound(len(numbers), rows), length, config)
-            start, longest = self.tokenizers.start, max_target_length(length - 1, config)
-            search = search_rows(self._model, config, longest, n, start)
-            return self._workers.begin(search, self._model, (self._model, config, longest, n, start), batch)
-
-        def end(numbers: list[int], found: Hypotheses) -> list[list[Translation]]:
-            return self._read(found, [sources[number] for number in numbers], config, n)
-
-        lengths = [len(source) for source in sources]
-        return in_batches(lengths, lambda length: bound(length, self._lengths), rows[-1], begin, end)
-
-    def _read(
-        self, hypotheses: Hypotheses, sources: list[list[int]], config: SearchConfig, n: int
-    ) -> list[list[Translation]]:
-        """The n best of each source; rows after theirs only filled the batch."""
-        rows = (values[: len(sources)].tolist() for values in hypotheses)
-        found: list[list[Translation]] = []
-        for source, tokens, lengths, *numbers in zip(sources, *rows):
-            words = [ids[:length] for ids, length in zip(tokens, lengths)]
-            # A line stays a line, and a column a column, though bytes may spell their ends.
-            texts = [_BREAKS.sub(" ", text) for text in self.tokenizers.target.decode(words)]
-            ranked = [each for rank, each in enumerate(zip(texts, *numbers, words)) if not rank or each[1] > -1e9]
-            said = [each for each in ranked if each[0].strip()] if config.min_length else ranked
-            best = (said or ranked)[:n]
-            found.append(
-                [
-                    Translation(text, score, log_prob, _warnings(ids, source, config))
-                    for text, score, log_prob, ids in best
-                ]
-            )
-        return found
+    def _translations(self, source: Source, found: list[Hypothesis], n: int, min_length: int) -> list[Translation]:
+        """The n best of a source's hypotheses, as text."""
+        # A line stays a line, and a column a column, though bytes may spell their ends.
+        texts = [_BREAKS.sub(" ", text) for text in self.tokenizers.target.decode([each.tokens for each in found])]
+        ranked = list(zip(texts, found))
+        said = [each for each in ranked if each[0].strip()] if min_length else ranked
+        return [
+            Translation(text, each.score, each.log_prob, _warnings(each, source)) for text, each in (said or ranked)[:n]
+        ]
 
 
-def _padded(sources: list[list[int]], rows: int, length: int, config: SearchConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Sources, [rows, length], and the most tokens of each one's translation; other rows, which fill the batch, end at
-    once."""
-    tokens = np.zeros((rows, length), np.int32)
-    limits = np.zeros(rows, np.int32)
-    for row, ids in enumerate(sources):
-        tokens[row, : len(ids)] = ids
-        limits[row] = max_target_length(len(ids) - 1, config)
-    return tokens, limits
-
-
-def _warnings(tokens: list[int], source: list[int], config: SearchConfig) -> tuple[str, ...]:
-    cut = len(tokens) == max_target_length(len(source) - 1, config)
-    repeats = runs_in_circles(tokens) and not runs_in_circles(source)
-    return ("cut",) * cut + ("repeats",) * repeats
+def _warnings(hypothesis: Hypothesis, source: Source) -> tuple[str, ...]:
+    repeats = runs_in_circles(hypothesis.tokens) and not runs_in_circles(source.ids)
+    return ("cut",) * hypothesis.cut + ("repeats",) * repeats
 
 
 def source_lengths(longest: int) -> list[int]:
     """The lengths that programs are compiled for, up to that of the longest source there is."""
     return sorted({min(length, longest) for length in (*_LENGTHS, longest)})
-
-
-def max_target_length(source_length: int, config: SearchConfig) -> int:
-    """The most tokens a translation of so many may have; neither counts eos."""
-    return max(int(config.max_length_factor * source_length) + config.max_length_offset, config.min_length)
 
 
 def _join(parts: list[list[Translation]]) -> list[Translation]:

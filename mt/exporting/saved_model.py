@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 
 from mt.data.tensorflow import import_tensorflow
+from mt.decoding.batched_search import max_target_length
 from mt.decoding.beam_search import SearchConfig, beam_search
 from mt.decoding.top_k import by_sorting
-from mt.decoding.translator import max_target_length
 from mt.exporting import vocabularies
 from mt.files import write_json
 from mt.trained import Trained

@@ -13,8 +13,9 @@ from jax import export
 
 from mt.data.marian_tokenizer import MarianTokenizer
 from mt.data.tokenizers import Side
+from mt.decoding.batched_search import max_target_length
 from mt.decoding.beam_search import SearchConfig, beam_search
-from mt.decoding.translator import max_target_length, source_lengths
+from mt.decoding.translator import source_lengths
 from mt.exporting import vocabularies
 from mt.files import write_atomically, write_json
 from mt.trained import Trained

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from mt import parallel
 from mt.assembly import assemble
 from mt.config import RunConfig
+from mt.decoding.batched_search import max_target_length
 from mt.decoding.beam_search import search_rows
-from mt.decoding.translator import max_target_length
 from mt.errors import UserError
 from mt.initialization import build_model
 from mt.models.interface import dummy_batch

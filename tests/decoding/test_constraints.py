@@ -1,0 +1,56 @@
+"""Constraints in words, through a tokenizer and a model that knows nothing."""
+
+import re
+
+import pytest
+
+from mt import Translator
+from mt.decoding.beam_search import SearchConfig
+from mt.decoding.constraints import Constraints
+from mt.errors import UserError
+from tests.conftest import random_params, tiny_config
+
+
+@pytest.fixture(scope="module")
+def translator(tokenizers) -> Translator:
+    model = tiny_config().build(len(tokenizers.target))
+    return Translator(model, random_params(model), tokenizers, SearchConfig(beam_size=4, max_length_offset=4), 32)
+
+
+def test_each_text_has_its_own(translator):
+    texts = ["Go.", "He is here.", "Go.", "I have a cat.", ""]
+    constraints = [
+        Constraints("Va t'e"),
+        Constraints(required=(("ici",), ("chat", "chien"))),
+        Constraints(required=(("très ", "{0}"),), forbidden=("et",)),
+        Constraints("J", (("chats",),), ("est",)),
+        Constraints(required=(("rien",),)),
+    ]
+    found = translator.translate(texts, constraints)
+    assert found[0].startswith("Va t'e") and found[4] == ""
+    assert re.search(r"\bici\b", found[1]) and re.search(r"\bchat\b|\bchien\b", found[1])
+    assert re.search(r"\btrès\b|\{0\}", found[2]) and not re.search(r"\bet\b", found[2])
+    assert found[3].startswith("J") and re.search(r"\bchats\b", found[3]) and not re.search(r"\best\b", found[3])
+    # Neighbours make no difference, nor does the order.
+    assert translator.translate(texts[2:3], constraints[2:3]) == found[2:3]
+    assert translator.translate(texts[::-1], constraints[::-1]) == found[::-1]
+
+
+def test_where_nothing_keeps_to_them_there_is_a_translation_that_says_so(translator):
+    both = Constraints(required=(("chat",),), forbidden=("chat",))
+    [[unmet]], [[plain]] = (translator.n_best(["Go."], 1, asked) for asked in ([both], None))
+    assert unmet.text == plain.text and unmet.warnings == (*plain.warnings, "unmet")
+
+
+def test_of_a_long_text_the_first_part_keeps_what_is_asked_and_all_what_is_forbidden(translator):
+    [found] = translator.translate(["I have a cat. " * 20], [Constraints("Oh", (("chat",),), ("la", "le"))])
+    assert found.startswith("Oh") and re.search(r"\bchat\b", found) and not re.search(r"\bl[ae]\b", found)
+
+
+def test_bad_constraints_are_named(translator):
+    for constraints, said in (
+        ([Constraints(required=(("",),))], "blank"),
+        ([Constraints(), Constraints()], "2 for 1 texts"),
+    ):
+        with pytest.raises(UserError, match=said):
+            translator.translate(["Go."], constraints)
