@@ -14,6 +14,7 @@ from tqdm import tqdm
 from mt import parallel
 from mt.commands import lines
 from mt.commands.constraining import ConstraintOptions, LineConstraints
+from mt.commands.sampling import SamplingOptions
 from mt.data.tokenized import default_cache
 from mt.decoding.translator import Translation, Translator
 from mt.errors import UserError
@@ -74,6 +75,7 @@ class Arguments:
         checkpoint: "best" on the dev set, "last", or a step.
         search: what to search for; left out, the run's config says.
         constraints: what translations must say, and must not.
+        sampling: translations drawn at random, in place of those that are searched for.
     """
 
     run: tyro.conf.Positional[pathlib.Path | None] = None
@@ -87,6 +89,7 @@ class Arguments:
     checkpoint: str = "best"
     search: tyro.conf.OmitArgPrefixes[SearchOptions] = SearchOptions()
     constraints: tyro.conf.OmitArgPrefixes[ConstraintOptions] = ConstraintOptions()
+    sampling: tyro.conf.OmitArgPrefixes[SamplingOptions] = SamplingOptions()
 
 
 def main(arguments: Arguments) -> None:
@@ -104,6 +107,7 @@ def main(arguments: Arguments) -> None:
         raise UserError("--json: --as-training-data writes tab-separated pairs; leave one of them out")
     if set(arguments.tag) & set("\t\r\n"):
         raise UserError("--tag: has a tab or a line's end, which would be taken for the source's; leave it out")
+    arguments.sampling.config()
     lines.check(arguments.input, arguments.invalid)
     constraints = LineConstraints(arguments.constraints)
     translator = Translator.load(run, arguments.checkpoint)
@@ -158,12 +162,18 @@ def _translated(
 ) -> Iterator[list[str]]:
     """Of each list of lines that comes in, the lines that go out."""
     search, number = arguments.search.given(), 0
+    sampling, least_risk = arguments.sampling.config(), arguments.sampling.least_risk
     for chunk in chunks:
         if arguments.as_training_data:
             chunk = [" ".join(line.split("\t")).strip() for line in chunk]
         out = []
         wanted = [constraints.of(line) for line in chunk]
-        for line, translations in zip(chunk, translator.n_best(chunk, arguments.n_best, wanted, **search)):
+        if least_risk and sampling:
+            found = translator.least_risk(chunk, least_risk, sampling, wanted, **search)
+        else:
+            found = translator.n_best(chunk, arguments.n_best, wanted, sampling, **search)
+        for line, translations in zip(chunk, found):
+            translations = translations[: arguments.n_best]
             number += 1
             suspects.add(number, translations[0].warnings)
             out += _lines(number, line, translations, arguments)

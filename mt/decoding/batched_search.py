@@ -1,6 +1,7 @@
 """Beam search for many sources of many lengths, each with rules of its own or none: ids in, ids out."""
 
 import dataclasses
+import zlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from mt.decoding.automata import Automaton
 from mt.decoding.batches import RowWorkers, bound, in_batches
 from mt.decoding.beam_search import Hypotheses, SearchConfig, search_rows
 from mt.decoding.rules import stack
+from mt.decoding.sampling import SamplingConfig, sample_rows
 from mt.decoding.selection import NEVER
 from mt.models.interface import Searchable
 
@@ -17,6 +19,7 @@ from mt.models.interface import Searchable
 # is done still takes its part of every step.
 _MOST_GREEDY_ROWS = 64
 _WIDEST_FOR_RULES = 64
+_WORD = 0xFFFFFFFF
 
 
 class Source(NamedTuple):
@@ -64,9 +67,10 @@ def search_sources(
     config: SearchConfig,
     n: int,
     lengths: Sequence[int],
+    sampling: SamplingConfig | None = None,
 ) -> list[list[Hypothesis]]:
     """The n best translations of each source, and some more, best first; none if none that was found keeps to its
-    rules.
+    rules. Or n samples of each.
 
     Args:
         workers: have the parameters.
@@ -76,7 +80,10 @@ def search_sources(
         config: of the search. Rules that want something said may widen the beam, and lengthen what may be said.
         n: see `beam_search.beam_search`.
         lengths: of sources, that programs are compiled for.
+        sampling: how to draw samples, in place of a search.
     """
+    if sampling:
+        config = dataclasses.replace(config, beam_size=n)
     rows = workers.rows(*[_MOST_GREEDY_ROWS] * (config.beam_size == 1))
 
     def limit(source: Source) -> int:
@@ -90,11 +97,18 @@ def search_sources(
             tokens[row, : len(source.ids)] = source.ids
             limits[row] = limit(source)
         batch: Any = tokens, limits
+        if sampling:
+            seeds = [zlib.crc32(tokens[row].tobytes(), sampling.seed & _WORD) for row in range(height)]
+            batch = *batch, np.array(seeds, np.uint32)
         if shape.rules:
             rules = [source.rules for source in chosen] + [()] * (height - len(chosen))
             batch = *batch, stack(rules, shape.rules, len(chosen[0].rules[0].classes))
         longest = max_target_length(shape.length - 1, config) + shape.more
         own = dataclasses.replace(config, beam_size=shape.beam)
+        if sampling:
+            how = dataclasses.replace(sampling, seed=0)  # which is an argument, and no other program
+            draw = sample_rows(model, own, how, longest, start)
+            return workers.begin(draw, model, (model, own, how, longest, start), batch)
         search = search_rows(model, own, longest, n, start)
         return workers.begin(search, model, (model, own, longest, n, start), batch)
 
@@ -102,7 +116,7 @@ def search_sources(
         columns = (values[: len(numbers)].tolist() for values in found)
         return [_read(sources[number], limit(sources[number]), row) for number, *row in zip(numbers, *columns)]
 
-    sizes = [(_shape(source, config, lengths), len(source.ids)) for source in sources]
+    sizes = [(_shape(source, config, lengths, not sampling), len(source.ids)) for source in sources]
     return in_batches(sizes, lambda size: size[0], rows[-1], begin, end)
 
 
@@ -120,7 +134,7 @@ def _read(source: Source, limit: int, row: list[list[Any]]) -> list[Hypothesis]:
     return ranked if ranked or source.rules else [Hypothesis([], NEVER, NEVER, False)]
 
 
-def _shape(source: Source, config: SearchConfig, lengths: Sequence[int]) -> _Shape:
+def _shape(source: Source, config: SearchConfig, lengths: Sequence[int], widen: bool) -> _Shape:
     length = bound(len(source.ids), lengths)
     if not source.rules:
         return _Shape((), config.beam_size, 0, length)
@@ -128,7 +142,9 @@ def _shape(source: Source, config: SearchConfig, lengths: Sequence[int]) -> _Sha
     states, classes = (max(size) for size in zip(*(rule.table.shape for rule in source.rules)))
     automata = _power_of_two(len(source.rules), 1)
     stages = 1 + sum(int(rule.tokens_left[0]) for rule in source.rules if rule.wanted)
-    beam = max(config.beam_size, min(_power_of_two(stages, 8), _WIDEST_FOR_RULES)) if stages > 1 else config.beam_size
+    beam = config.beam_size
+    if widen and stages > 1:
+        beam = max(beam, min(_power_of_two(stages, 8), _WIDEST_FOR_RULES))
     rules = automata, _power_of_two(states, 32), _power_of_two(classes, 64)
     return _Shape(rules, beam, _power_of_two(_more(source), 16), length)
 

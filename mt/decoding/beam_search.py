@@ -9,15 +9,13 @@ import jax
 import jax.numpy as jnp
 from jax import export
 
-from mt.decoding.repetition import completes_a_repetition
+from mt.decoding.continuations import BOS, EOS, PAD, continuations
 from mt.decoding.rules import Rules, begin_rules, select_by_rules
 from mt.decoding.selection import NEVER, select
 from mt.decoding.top_k import plain_top_k
 from mt.errors import UserError
 from mt.models.interface import Cache, Params, Searchable
 
-# Ids every model of ours shares with its tokenizer (see data.tokenizer, which decoding must not need to import).
-PAD, BOS, EOS = 0, 1, 2
 # Ten times what anybody has had a use for, and small enough for every index to fit.
 _WIDEST, _LONGEST = 1000, 100_000
 
@@ -138,7 +136,6 @@ def beam_search(
     """
     batch, beam = source.shape[0], config.beam_size
     limit = jnp.minimum(max_lengths, max_length)  # [batch]
-    min_length = jnp.minimum(config.min_length, limit)
 
     def can_win(state: _State) -> jax.Array:  # [batch]
         surest = state.finished.scores[:, n_best - 1]
@@ -149,17 +146,16 @@ def beam_search(
     def body(state: _State) -> _State:
         tokens = jax.lax.dynamic_index_in_dim(state.live_tokens, state.step, axis=2, keepdims=False)  # [batch, beam]
         logits, cache = model.step(params, tokens, state.cache)  # [batch, beam, vocab]
-        vocab = logits.shape[-1]
-        normalizer = jax.nn.logsumexp(logits, axis=-1)
-        totals = logits + (state.live_log_probs - normalizer)[:, :, None]
-        token = jnp.arange(vocab)
-        allowed = (token != PAD) & (token != start) & ((token != EOS) | (state.step >= min_length)[:, None])
-        allowed &= (token == EOS) | (state.step < limit)[:, None]  # [batch, vocab]
-        totals = jnp.where(allowed[:, None], totals, NEVER)
-        if config.no_repeat_ngram:
-            repeats = completes_a_repetition(state.live_tokens, state.step, config.no_repeat_ngram, vocab)
-            totals = jnp.where(repeats, NEVER, totals)
-
+        totals = continuations(
+            logits,
+            state.live_log_probs,
+            state.live_tokens,
+            state.step,
+            limit,
+            start,
+            config.min_length,
+            config.no_repeat_ngram,
+        )
         if rules is None:
             selected, rule_states = select(totals, EOS), None
         else:

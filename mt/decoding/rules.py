@@ -76,16 +76,15 @@ def select_by_rules(
         totals: see there.
         rules: of each sentence.
         states: int32 [batch, beam, rules], see `begin_rules`.
-        room: int [batch], how many tokens may follow, the next one included and eos not.
+        room: see `within`.
         eos: see there.
 
     Returns:
         What is selected, and the states of what lives on.
     """
     batch, beam, vocab = totals.shape
-    before, (left, wanted) = _left_now(rules, states), _left_after(rules, states)
-    most = jnp.where(jnp.arange(vocab) == eos, 0, room[:, None] - 1)  # [batch, vocab]
-    totals = jnp.where(left <= most[:, None], totals, NEVER)
+    before, (left, wanted) = _left_now(rules, states), left_after(rules, states)
+    totals = within(totals, left, room, eos)
     best, flat = top_k(totals.reshape(batch, beam * vocab), 2 * beam)
     in_front = jnp.arange(4 * beam) < beam
     for allowed in (jnp.ones((), bool), wanted < before[..., None]):
@@ -97,7 +96,7 @@ def select_by_rules(
     best = jnp.where(is_end, NEVER, best)
     places = _by_stages(best, stages, beam)
     log_probs, living, tokens = (jnp.take_along_axis(each, places, axis=1) for each in (best, parents, tokens))
-    states = _advance(rules, jnp.take_along_axis(states, living[..., None], axis=1), tokens)
+    states = advance(rules, jnp.take_along_axis(states, living[..., None], axis=1), tokens)
     return Selected(ends, parents, jnp.maximum(log_probs, NEVER), living, tokens), states
 
 
@@ -107,7 +106,7 @@ def _left_now(rules: Rules, states: jax.Array) -> jax.Array:
     return jnp.sum(jnp.where(rules.wanted[:, None], of_rule, 0), axis=2)
 
 
-def _left_after(rules: Rules, states: jax.Array) -> tuple[jax.Array, jax.Array]:
+def left_after(rules: Rules, states: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The least number of tokens that must follow each token, int32 [batch, beam, vocab], `FAR` or more if it breaks a
     rule; and how many of them are of what is wanted."""
     others, wanted = jnp.zeros((2, 1), jnp.int32)
@@ -123,7 +122,20 @@ def _left_after(rules: Rules, states: jax.Array) -> tuple[jax.Array, jax.Array]:
     return jnp.maximum(others, wanted), wanted
 
 
-def _advance(rules: Rules, states: jax.Array, tokens: jax.Array) -> jax.Array:
+def within(totals: jax.Array, left: jax.Array, room: jax.Array, eos: int) -> jax.Array:
+    """Continuations without those that break a rule, or leave too little room to keep one.
+
+    Args:
+        totals: float32 [batch, beam, vocab].
+        left: see `left_after`.
+        room: int [batch], how many tokens may follow, the next one included and eos not.
+        eos: the token that ends a hypothesis.
+    """
+    most = jnp.where(jnp.arange(totals.shape[-1]) == eos, 0, room[:, None] - 1)  # [batch, vocab]
+    return jnp.where(left <= most[:, None], totals, NEVER)
+
+
+def advance(rules: Rules, states: jax.Array, tokens: jax.Array) -> jax.Array:
     """The states after a token, int [batch, beam], of each hypothesis."""
     after = []
     for number in range(rules.classes.shape[1]):

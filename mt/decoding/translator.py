@@ -15,7 +15,9 @@ from mt.decoding.batched_search import Hypothesis, Source, search_sources
 from mt.decoding.batches import RowWorkers
 from mt.decoding.beam_search import SearchConfig, length_penalty
 from mt.decoding.constraints import Constrainer, Constraints
+from mt.decoding.minimum_risk import expected_utilities
 from mt.decoding.repetition import runs_in_circles
+from mt.decoding.sampling import SamplingConfig
 from mt.decoding.scoring import Score, score_pairs
 from mt.decoding.splitting import split_long
 from mt.errors import UserError, nearest
@@ -111,7 +113,12 @@ class Translator:
         return [best.text for best, *_ in self.n_best(texts, 1, constraints, **search)]
 
     def n_best(
-        self, texts: Sequence[str], n: int, constraints: Sequence[Constraints] | None = None, **search: Any
+        self,
+        texts: Sequence[str],
+        n: int,
+        constraints: Sequence[Constraints] | None = None,
+        sampling: SamplingConfig | None = None,
+        **search: Any,
     ) -> list[list[Translation]]:
         """The n best translations of each text, best first; fewer where the search found fewer. None is blank, unless
         all are or `min_length` is 0.
@@ -122,6 +129,7 @@ class Translator:
             constraints: what each translation must say or not. Of a text that is translated in parts, the first begins
                 with the prefix, and has what is required. Where no translation keeps to them, there is one that does
                 not, with the warning "unmet".
+            sampling: draws n translations so, in place of the search; they may be alike.
             search: fields of `SearchConfig` to change.
 
         Raises:
@@ -130,7 +138,7 @@ class Translator:
         if isinstance(texts, str):
             raise UserError("translate takes a list of texts; put a single one into a list")
         config = self._search_config(search)
-        if not 1 <= n <= config.beam_size:
+        if not sampling and not 1 <= n <= config.beam_size:
             raise UserError(f"n best: {n} is not between 1 and the beam size, which is {config.beam_size}")
         if constraints is not None and len(constraints) != len(texts):
             raise UserError(f"constraints: {len(constraints)} for {len(texts)} texts; give as many")
@@ -141,7 +149,7 @@ class Translator:
             [self._source(ids, wanted, first) for ids, first in zip(of_text, (True, *[False] * len(of_text)))]
             for of_text, (_, wanted) in zip(parts, different)
         ]
-        found = iter(self._search([source for of_text in sources for source in of_text], config, n))
+        found = iter(self._search([source for of_text in sources for source in of_text], config, n, sampling))
         joined = {key: _join([next(found) for _ in of_text]) for key, of_text in zip(different, sources)}
         return [list(joined[key]) for key in asked]
 
@@ -150,11 +158,14 @@ class Translator:
             wanted = Constraints(forbidden=wanted.forbidden)
         return Source(ids, tuple(self._constrainer.automata(wanted)))
 
-    def _search(self, sources: list[Source], config: SearchConfig, n: int) -> list[list[Translation]]:
+    def _search(
+        self, sources: list[Source], config: SearchConfig, n: int, sampling: SamplingConfig | None
+    ) -> list[list[Translation]]:
         """Each source's translations; where none keeps to its rules, as if there were none."""
 
         def search(sources: list[Source]) -> list[list[Hypothesis]]:
-            return search_sources(self._workers, self._model, self.tokenizers.start, sources, config, n, self._lengths)
+            start = self.tokenizers.start
+            return search_sources(self._workers, self._model, start, sources, config, n, self._lengths, sampling)
 
         found = search(sources)
         unmet = [number for number, hypotheses in enumerate(found) if not hypotheses]
@@ -166,6 +177,31 @@ class Translator:
         for number in unmet:
             translations[number] = [each._replace(warnings=(*each.warnings, "unmet")) for each in translations[number]]
         return translations
+
+    def least_risk(
+        self,
+        texts: Sequence[str],
+        samples: int,
+        sampling: SamplingConfig | None = None,
+        constraints: Sequence[Constraints] | None = None,
+        **search: Any,
+    ) -> list[list[Translation]]:
+        """The different ones among each text's samples, by their mean chrF2 against all of them (Eikema and Aziz 2020,
+        "Is MAP Decoding All You Need?"), which is their `score`, from 0 to 1; the best first.
+
+        Args:
+            texts: see `n_best`.
+            samples: how many to draw of each.
+            sampling: how; left out, by the model's own probabilities.
+            constraints: see `n_best`.
+            search: see `n_best`.
+        """
+        found = []
+        for drawn in self.n_best(texts, samples, constraints, sampling or SamplingConfig(), **search):
+            utilities = expected_utilities([each.text for each in drawn])
+            different = {each.text: each._replace(score=utility) for each, utility in zip(drawn, utilities)}
+            found.append(sorted(different.values(), key=lambda each: -each.score))
+        return found
 
     def translate_lines(self, lines: Iterable[str], n: int = 1, **search: Any) -> Iterator[list[Translation]]:
         """As `n_best`, of any number of lines, a chunk at a time."""

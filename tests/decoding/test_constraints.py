@@ -1,10 +1,11 @@
-"""Constraints in words, through a tokenizer and a model that knows nothing."""
+"""Constraints in words, and samples, through a tokenizer and a model that knows nothing."""
 
 import re
 
 import pytest
 
-from mt import Translator
+from mt import SamplingConfig, Translator
+from mt.commands.sampling import SamplingOptions
 from mt.decoding.beam_search import SearchConfig
 from mt.decoding.constraints import Constraints
 from mt.errors import UserError
@@ -54,3 +55,23 @@ def test_bad_constraints_are_named(translator):
     ):
         with pytest.raises(UserError, match=said):
             translator.translate(["Go."], constraints)
+
+
+def test_samples_depend_on_the_text_and_the_seed_alone(translator):
+    texts = ["Go.", "He is here."]
+    drawn = translator.n_best(texts, 6, sampling=SamplingConfig(seed=3))
+    assert translator.n_best(texts[::-1], 6, sampling=SamplingConfig(seed=3)) == drawn[::-1]
+    assert translator.n_best(texts, 6, sampling=SamplingConfig(seed=4)) != drawn
+    assert all(len(of_text) == 6 for of_text in drawn)
+    risks = translator.least_risk(texts, 6, SamplingConfig(seed=3))
+    for of_text, ranked in zip(drawn, risks):
+        assert {each.text for each in ranked} == {each.text for each in of_text}
+        assert [each.score for each in ranked] == sorted((each.score for each in ranked), reverse=True)
+
+
+@pytest.mark.parametrize(
+    "options", [SamplingOptions(top_k=3), SamplingOptions(sample=True, least_risk=4), SamplingOptions(least_risk=-1)]
+)
+def test_options_of_sampling_that_do_not_go_together_are_refused(options):
+    with pytest.raises(UserError, match="least-risk"):
+        options.config()

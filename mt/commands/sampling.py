@@ -1,0 +1,45 @@
+"""How a command line draws translations at random."""
+
+import dataclasses
+
+from mt.decoding.sampling import SamplingConfig
+from mt.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class SamplingOptions:
+    """Translations drawn at random, in place of those that are searched for.
+
+    Attributes:
+        sample: draws them, --n-best a line.
+        least_risk: draws so many a line, and takes that which is nearest to all of them by chrF (minimum Bayes risk);
+            0 does not. Scores are then mean chrF, from 0 to 1.
+        temperature: logits are divided by it; below 1, likely tokens become more likely. Left out, 1.
+        top_k: only so many of the likeliest tokens may be drawn; 0 is all. Left out, 0.
+        top_p: only the fewest likeliest tokens that have this probability together may be. Left out, 1, which is all.
+        seed: of the random numbers. A line's samples depend on it and on the line. Left out, 0.
+    """
+
+    sample: bool = False
+    least_risk: int = 0
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    seed: int | None = None
+
+    def config(self) -> SamplingConfig | None:
+        """How to draw; None is not to.
+
+        Raises:
+            UserError: the options do not go together.
+        """
+        given = {field: getattr(self, field) for field in ("temperature", "top_k", "top_p", "seed")}
+        given = {field: value for field, value in given.items() if value is not None}
+        if self.least_risk < 0 or (self.least_risk and self.sample):
+            raise UserError("--least-risk: takes how many samples to draw, and goes without --sample")
+        if not (self.sample or self.least_risk):
+            for field in given:
+                option = f"--{field.replace('_', '-')}"
+                raise UserError(f"{option}: goes with --sample or --least-risk; leave it out, or add one")
+            return None
+        return SamplingConfig(**given)
