@@ -2,15 +2,17 @@
 
 import json
 import pathlib
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 
-from mt import bundles, checkpoint, manifest, tracing
+from mt import bundles, checkpoint, manifest, pretrained, tracing
 from mt.data.batching import BatchingConfig
 from mt.data.datasets import Languages
 from mt.data.tokenizers import Tokenizers
 from mt.decoding.beam_search import SearchConfig
+from mt.decoding.ensemble import Ensemble
 from mt.errors import UserError
 from mt.models import ModelConfig
 from mt.models.interface import dummy_batch
@@ -98,3 +100,37 @@ def load(run: pathlib.Path, which: str = "best") -> Trained:
         from_json(SearchConfig, sections["search"], where),
         from_json(BatchingConfig, sections["data"]["batching"], where).row_length,
     )
+
+
+def load_together(runs: Sequence[pathlib.Path], which: str = "best") -> Trained:
+    """Reads one run, or several as an ensemble, whose search is the first's.
+
+    Args:
+        runs: their folders, bundles' or names of models that ship. RUN@STEP is a checkpoint of its own in place of
+            `which`.
+        which: see `checkpoint.choose`.
+
+    Raises:
+        UserError: see `load`; or they do not share their vocabularies.
+    """
+    found = [_load_at(run, which) for run in runs]
+    if len(found) == 1:
+        return found[0]
+    for other in found[1:]:
+        if other.tokenizers.sha256 != found[0].tokenizers.sha256:
+            raise UserError(
+                f"{other.name} and {found[0].name} have different vocabularies; an ensemble's members must share theirs"
+            )
+    return found[0]._replace(
+        name=" + ".join(each.name for each in found),
+        model=Ensemble(tuple(each.model for each in found)),
+        params=tuple(each.params for each in found),
+        max_source_length=min(each.max_source_length for each in found),
+    )
+
+
+def _load_at(run: pathlib.Path, which: str) -> Trained:
+    name, at, step = str(run).rpartition("@")
+    if at and not run.exists():
+        return load(pretrained.locate(pathlib.Path(name)), step)
+    return load(pretrained.locate(run), which)

@@ -161,6 +161,19 @@ def test_what_is_not_utf8_is_refused_before_anything_is_translated(run, tmp_path
     assert printed.out.count("\n") == 3001 and "in.txt, line 3001" in printed.err
 
 
+def test_an_ensemble_with_itself_is_itself_and_one_of_strangers_refused(run, tmp_path, capsys):
+    (tmp_path / "text").write_text("Go.\nHe is here.\n")
+    words = ["translate", str(run), str(tmp_path / "text"), "--checkpoint", "6", "--n-best", "2"]
+    for together in ([], ["--ensemble", f"{run}@6"]):
+        assert cli.main([*words, *together]) == 0
+    alone, joint = np.array_split(capsys.readouterr().out.splitlines(), 2)
+    for one, other in zip(alone, joint):
+        assert one.split("\t")[::3] == other.split("\t")[::3]
+        assert float(one.split("\t")[2]) == pytest.approx(float(other.split("\t")[2]), abs=1e-4)
+    assert "different vocabularies" in _answer(capsys, [*words[:3], "--ensemble", "en_fr_small"])
+    assert "take best, last or one of" in _answer(capsys, [*words, "--ensemble", f"{run}@77"])
+
+
 def test_threads_share_a_translator(run):
     sources = [source for source, _ in shipped_pairs("test", 40)]
     expected = Translator.load(run).translate(sources)
@@ -383,7 +396,7 @@ def test_a_damaged_checkpoint_is_named_and_training_goes_on_from_the_one_before(
     said = capsys.readouterr().err
     assert f"the checkpoint of step 6 is damaged: it is in {copy}/damaged-6 now" in said
     assert "going on from step 3" in said and (copy / "damaged-6" / "optimizer_state").is_dir()
-    whole, mended = (Translator.load(folder, "last").params for folder in (run, copy))
+    whole, mended = (Translator.load(folder, checkpoint="last").params for folder in (run, copy))
     jax.tree.map(np.testing.assert_array_equal, whole, mended)
     for step in ("3", "6"):
         damage(copy / "checkpoints" / step / "params")

@@ -21,7 +21,7 @@ LAYERS = [
     {"parallel", "tracing", "quantization", "manifest"},
     {"decoding.__init__", "decoding.top_k", "decoding.splitting", "decoding.repetition", "decoding.minimum_risk"},
     {"decoding.batches", "decoding.automata"},
-    {"decoding.selection"},
+    {"decoding.selection", "decoding.ensemble"},
     {"decoding.rules", "decoding.continuations"},
     {"decoding.beam_search", "decoding.scoring", "decoding.constraints"},
     {"decoding.sampling"},

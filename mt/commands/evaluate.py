@@ -33,8 +33,9 @@ class Arguments:
         source: file to translate in place of a split, with --reference.
         reference: its reference translation, line by line.
         checkpoint: "best" by dev BLEU, "last", or a step.
-        json: file for the result; empty is evaluation-NAME.json in the run, or none for a model that
-            ships.
+        ensemble: further runs; a token's probability is the mean of all. RUN@STEP is a checkpoint of its own.
+        json: file for the result; empty is evaluation-NAME.json in the run, or none for a model that ships or an
+            ensemble.
         translations: file for the translations; empty is none.
         moses: BLEU of lower-cased text cut by Moses' rules too, as papers on Multi30k give it; needs the extra `moses`.
         search: what to search for; left out, the run's config says.
@@ -46,6 +47,7 @@ class Arguments:
     source: pathlib.Path | None = None
     reference: pathlib.Path | None = None
     checkpoint: str = "best"
+    ensemble: tuple[pathlib.Path, ...] = ()
     json: str = ""
     translations: str = ""
     moses: bool = False
@@ -76,13 +78,14 @@ def main(arguments: Arguments) -> None:
         split = arguments.split or "test"
         name = "-".join(filter(None, (_short(arguments.corpus), split if arguments.split else ""))) or split
         pairs = read_split(run, split, arguments.corpus)
-    found = trained.load(run, arguments.checkpoint)
+    found = trained.load_together([run, *arguments.ensemble], arguments.checkpoint)
     translator = Translator.of(found)
     translations = translate_all(translator, [source for source, _ in pairs], arguments.search.given())
     result = report(name, found.name, translations, pairs, found.languages.target if arguments.moses else "")
     if "translations" in written:
         write_atomically(written["translations"], "".join(f"{line}\n" for line in translations).encode())
-    path = written.get("json", None if pretrained.is_shipped(run) else run / f"evaluation-{name}.json")
+    own = None if arguments.ensemble or pretrained.is_shipped(run) else run / f"evaluation-{name}.json"
+    path = written.get("json", own)
     if path is not None:
         write_json(path, result)
         print(f"written to {path}", file=sys.stderr)

@@ -39,6 +39,7 @@ class Arguments:
         json: writes a JSON object a line: "line", its number; "source"; "target"; "score"; "log_prob" in nats; and
             "tokens", each of the target's with its log-probability. Numbers are null where they would be nan.
         checkpoint: "best" on the dev set, "last", or a step.
+        ensemble: further runs; a token's probability is the mean of all. RUN@STEP is a checkpoint of its own.
         search: whose length penalty counts; left out, the run's config says.
     """
 
@@ -46,6 +47,7 @@ class Arguments:
     input: tyro.conf.Positional[tuple[pathlib.Path, ...]] = ()
     json: bool = False
     checkpoint: str = "best"
+    ensemble: tuple[pathlib.Path, ...] = ()
     search: tyro.conf.OmitArgPrefixes[SearchOptions] = SearchOptions()
 
 
@@ -60,7 +62,7 @@ def main(arguments: Arguments) -> None:
     replaced = lines.Replaced()
     if files:  # what is wrong with them is said before anything is scored
         collections.deque(_pairs(files, replaced), 0)
-    translator = Translator.load(run, arguments.checkpoint)
+    translator = Translator.load(run, *arguments.ensemble, checkpoint=arguments.checkpoint)
     numbers, tokens, total, long = itertools.count(1), 0, 0.0, 0
     bar = tqdm(desc="scoring", unit=" pairs", disable=not sys.stderr.isatty() or sys.stdout.isatty(), file=sys.stderr)
     for pairs in _pairs(files, replaced):

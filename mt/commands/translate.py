@@ -73,6 +73,7 @@ class Arguments:
         tag: stands before each source, say <BT> (Caswell et al. 2019); make it a piece of its own by the config's
             tokenizer.symbols.
         checkpoint: "best" on the dev set, "last", or a step.
+        ensemble: further runs; a token's probability is the mean of all. RUN@STEP is a checkpoint of its own.
         search: what to search for; left out, the run's config says.
         constraints: what translations must say, and must not.
         sampling: translations drawn at random, in place of those that are searched for.
@@ -87,6 +88,7 @@ class Arguments:
     as_training_data: Literal["forward", "backward"] | None = None
     tag: str = ""
     checkpoint: str = "best"
+    ensemble: tuple[pathlib.Path, ...] = ()
     search: tyro.conf.OmitArgPrefixes[SearchOptions] = SearchOptions()
     constraints: tyro.conf.OmitArgPrefixes[ConstraintOptions] = ConstraintOptions()
     sampling: tyro.conf.OmitArgPrefixes[SamplingOptions] = SamplingOptions()
@@ -110,7 +112,7 @@ def main(arguments: Arguments) -> None:
     arguments.sampling.config()
     lines.check(arguments.input, arguments.invalid)
     constraints = LineConstraints(arguments.constraints)
-    translator = Translator.load(run, arguments.checkpoint)
+    translator = Translator.load(run, *arguments.ensemble, checkpoint=arguments.checkpoint)
     replaced, suspects = lines.Replaced(), _Suspects()
     chunks = lines.chunks(arguments.input, arguments.invalid, replaced)
     # A bar beside translations on the same screen would only be in their way.

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mt.decoding.batches import RowWorkers, bound, in_batches
+from mt.decoding.ensemble import Ensemble, log_mean
 from mt.models.interface import Params
 
 
@@ -31,12 +32,19 @@ def forced_log_probs(model: Any) -> Callable[[Params, tuple[jax.Array, jax.Array
     """The log-probability of each token of a translation, as the search would find it, in one pass.
 
     Args:
-        model: a Flax module with the methods `hidden` and `logits`.
+        model: a Flax module with the methods `hidden` and `logits`, or an `Ensemble` of such.
 
     Returns:
         A function of parameters and int arrays: source [rows, source_length], target inputs and targets
         [rows, target_length], all padded with 0. It returns float32 [rows, target_length], 0 at padding.
     """
+    if isinstance(model, Ensemble):
+        members = [forced_log_probs(member) for member in model.members]
+
+        def joint(params: Params, rows: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
+            return log_mean([member(own, rows) for member, own in zip(members, params)])
+
+        return joint
 
     def log_probs(params: Params, rows: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
         source, inputs, targets = rows

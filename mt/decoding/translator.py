@@ -74,17 +74,19 @@ class Translator:
         self._model = model
 
     @classmethod
-    def load(cls, run: str | pathlib.Path = pretrained.DEFAULT, checkpoint: str = "best") -> "Translator":
-        """The translator that a run has trained.
+    def load(cls, *runs: str | pathlib.Path, checkpoint: str = "best") -> "Translator":
+        """The translator that a run has trained, or several as an ensemble: each token's probability is their mean.
 
         Args:
-            run: its folder, a bundle's, or the name of a model that ships; left out, the English to French one.
+            runs: a folder, a bundle's, or the name of a model that ships; none is the English to French one. RUN@STEP
+                is a checkpoint of its own.
             checkpoint: "best" by dev BLEU, "last", or a step.
 
         Raises:
-            UserError: it is not a run, has no such checkpoint, or a file of it is damaged.
+            UserError: one is not a run, has no such checkpoint, or a file of it is damaged; or several do not share
+                their vocabularies.
         """
-        return cls.of(trained.load(pretrained.locate(run), checkpoint))
+        return cls.of(trained.load_together([pathlib.Path(run) for run in runs or (pretrained.DEFAULT,)], checkpoint))
 
     @classmethod
     def of(cls, found: trained.Trained) -> "Translator":
