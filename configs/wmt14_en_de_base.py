@@ -7,6 +7,9 @@
 4.5M pairs and 37,000 pieces that both languages share; all else is as in wmt14_en_fr_base.py. The paper reports 27.3
 BLEU on newstest2014, of tokens whose compounds were split at hyphens, which is more than sacreBLEU's of detokenised
 text: of theirs, Ott et al. 2018 report 29.3 and 28.6.
+
+`mt plan configs/wmt14_en_de_base.py --topology v5e:2x4`: 1.59 of 16 GB a core, and at least 0.73 hours for the 100,000
+steps on one TPU VM of 8 cores; a pod as for French.
 """
 
 import dataclasses
