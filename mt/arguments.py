@@ -27,7 +27,8 @@ def parse(program: str, kind: Any, arguments: list[str], default: Any = None) ->
     wide = contextlib.nullcontext() if {"-h", "--help"} & set(arguments) else _wide_screen()
     try:
         with contextlib.redirect_stderr(complaint), wide:
-            return tyro.cli(kind, args=arguments, default=default, prog=program)
+            given = {} if default is None else {"default": default}
+            return tyro.cli(kind, args=arguments, prog=program, **given)
     except SystemExit as ended:
         if not ended.code:
             raise

@@ -25,6 +25,8 @@ import sentencepiece  # noqa: E402
 from mt.data.text import read_lines  # noqa: E402
 from mt.data.tokenizer import Tokenizer, TokenizerConfig  # noqa: E402
 from mt.data.tokenizers import Tokenizers  # noqa: E402
+from mt.decoding.beam_search import SearchConfig  # noqa: E402
+from mt.decoding.translator import Translator  # noqa: E402
 from mt.models.interface import dummy_batch  # noqa: E402
 from mt.models.transformer import TransformerConfig  # noqa: E402
 
@@ -104,6 +106,14 @@ def tiny():
     """A small model over `VOCAB` tokens, and random parameters."""
     model = tiny_config().build(VOCAB)
     return model, random_params(model)
+
+
+@pytest.fixture(scope="session")
+def tiny_translator(tokenizers) -> Translator:
+    """A model that knows nothing, over the tokenizer of the shipped corpus."""
+    model = tiny_config().build(len(tokenizers.target))
+    config = SearchConfig(beam_size=4, length_penalty=0.7, max_length_offset=4)
+    return Translator(model, random_params(model), tokenizers, config, 32)
 
 
 def make_batch(rows: list[list[tuple[list[int], list[int]]]], source_length: int, target_length: int) -> dict:

@@ -34,7 +34,7 @@ LAYERS = [
     {"training"},
     {"config"},
     {"initialization", "assembly"},
-    {"benchmarks", "planning", "exporting"},
+    {"benchmarks", "planning", "exporting", "pictures"},
     {"importing"},
     {"commands"},
     {"cli", "__init__"},

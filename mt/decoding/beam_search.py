@@ -134,6 +134,79 @@ def beam_search(
     Returns:
         `beam_size` hypotheses a sentence, of which the first `n_best` can no longer be beaten.
     """
+    begin, goes_on, step = _search(model, params, source, max_lengths, config, max_length, n_best, start, rules)
+    return jax.lax.while_loop(goes_on, step, begin).finished
+
+
+class Trace(NamedTuple):
+    """A beam after one of its steps.
+
+    Attributes:
+        live: hypotheses that have not ended, with their log-probabilities.
+        finished: the best of those that have, with their scores.
+    """
+
+    live: dict[tuple[int, ...], float]
+    finished: dict[tuple[int, ...], float]
+
+
+def trace(
+    model: Searchable,
+    params: Params,
+    source: jax.Array,
+    config: SearchConfig,
+    max_length: int,
+    n_best: int = 1,
+    start: int = BOS,
+) -> list[Trace]:
+    """What `beam_search` has in its beam after each step, of a single source; see there for the arguments."""
+    limits = jnp.array([max_length])
+
+    @jax.jit
+    def begin(params: Params) -> _State:
+        return _search(model, params, source, limits, config, max_length, n_best, start, None)[0]
+
+    @jax.jit
+    def advance(params: Params, state: _State) -> tuple[jax.Array, _State]:
+        _, goes_on, step = _search(model, params, source, limits, config, max_length, n_best, start, None)
+        after = step(state)
+        return goes_on(after), after
+
+    state, found, unfinished = begin(params), [], True
+    while unfinished:
+        unfinished, state = advance(params, state)
+        number, tokens, log_probs, finished = jax.device_get(
+            (state.step, state.live_tokens[0], state.live_log_probs[0], state.finished)
+        )
+        found.append(
+            Trace(
+                {
+                    tuple(words[1 : number + 1]): value
+                    for words, value in zip(tokens.tolist(), log_probs.tolist())
+                    if value > NEVER
+                },
+                {
+                    tuple(words[:length]): value
+                    for words, length, value in zip(*(each[0].tolist() for each in finished[:3]))
+                    if value > NEVER
+                },
+            )
+        )
+    return found
+
+
+def _search(
+    model: Searchable,
+    params: Params,
+    source: jax.Array,
+    max_lengths: jax.Array,
+    config: SearchConfig,
+    max_length: int,
+    n_best: int,
+    start: int,
+    rules: Rules | None,
+) -> tuple[_State, Callable[[_State], jax.Array], Callable[[_State], _State]]:
+    """The search's first state, whether it goes on after a state, and its step."""
     batch, beam = source.shape[0], config.beam_size
     limit = jnp.minimum(max_lengths, max_length)  # [batch]
 
@@ -143,7 +216,7 @@ def beam_search(
         # Greedy search has nothing to compare with: its first end is its end.
         return (state.step <= limit) & ((surest <= NEVER) if beam == 1 else (bound > surest))
 
-    def body(state: _State) -> _State:
+    def step(state: _State) -> _State:
         tokens = jax.lax.dynamic_index_in_dim(state.live_tokens, state.step, axis=2, keepdims=False)  # [batch, beam]
         logits, cache = model.step(params, tokens, state.cache)  # [batch, beam, vocab]
         totals = continuations(
@@ -183,7 +256,7 @@ def beam_search(
         cache=model.start(params, source, beam, max_length + 1),
         rule_states=None if rules is None else begin_rules(rules, beam),
     )
-    return jax.lax.while_loop(lambda state: jnp.any(can_win(state)), body, begin).finished
+    return begin, lambda state: jnp.any(can_win(state)), step
 
 
 def search_rows(

@@ -9,7 +9,8 @@ import numpy as np
 
 from mt.decoding.batches import RowWorkers, bound, in_batches
 from mt.decoding.ensemble import Ensemble, log_mean
-from mt.models.interface import Params
+from mt.layers.attention_maps import with_attention
+from mt.models.interface import Batch, Params
 
 
 class Score(NamedTuple):
@@ -47,12 +48,8 @@ def forced_log_probs(model: Any) -> Callable[[Params, tuple[jax.Array, jax.Array
         return joint
 
     def log_probs(params: Params, rows: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
-        source, inputs, targets = rows
-        batch = {"source_tokens": source, "target_inputs": inputs}
-        for side, tokens in (("source", source), ("target", targets)):
-            batch[f"{side}_segments"] = (tokens > 0).astype(jnp.int32)
-            batch[f"{side}_positions"] = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
-        hidden = model.apply({"params": params}, batch, method="hidden")
+        targets = rows[2]
+        hidden = model.apply({"params": params}, forced_batch(*rows), method="hidden")
 
         # A row at a time: of all rows together, logits would take more memory than all else.
         def of_row(row: tuple[jax.Array, jax.Array]) -> jax.Array:
@@ -63,6 +60,39 @@ def forced_log_probs(model: Any) -> Callable[[Params, tuple[jax.Array, jax.Array
         return jax.lax.map(of_row, (hidden, targets))
 
     return log_probs
+
+
+def attention_maps(
+    model: Any, params: Params, source: list[int], inputs: list[int], targets: list[int]
+) -> dict[str, np.ndarray]:
+    """Where a model's attention looks, as it reads a source and a translation.
+
+    Args:
+        model: see `forced_log_probs`.
+        params: its parameters.
+        source: with eos.
+        inputs: what the decoder reads.
+        targets: what it is to write.
+
+    Returns:
+        float32 [layers, heads, query, key] by name, see `attention_maps.with_attention`.
+    """
+    batch = forced_batch(*(np.array([ids], np.int32) for ids in (source, inputs, targets)))
+
+    @jax.jit
+    def weights(params: Params) -> dict[str, list[jax.Array]]:
+        return with_attention(lambda: model.apply({"params": params}, batch, method="hidden"))[1]
+
+    return {name: np.stack(layers)[:, 0] for name, layers in jax.device_get(weights(params)).items()}
+
+
+def forced_batch(source: Any, inputs: Any, targets: Any) -> Batch:
+    """A batch of pairs, one a row, as a model is trained on; see `forced_log_probs` for the arguments."""
+    batch = {"source_tokens": source, "target_tokens": targets, "target_inputs": inputs}
+    for side, tokens in (("source", source), ("target", targets)):
+        batch[f"{side}_segments"] = (tokens > 0).astype(jnp.int32)
+        batch[f"{side}_positions"] = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
+    return batch
 
 
 def score_pairs(

@@ -8,17 +8,21 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
+import numpy as np
+
 from mt import pretrained, trained
 from mt.data.text import batched
 from mt.data.tokenizers import Tokenizers
-from mt.decoding.batched_search import Hypothesis, Source, search_sources
+from mt.decoding.batched_search import Hypothesis, Source, max_target_length, search_sources
 from mt.decoding.batches import RowWorkers
-from mt.decoding.beam_search import SearchConfig, length_penalty
+from mt.decoding.beam_search import SearchConfig, length_penalty, trace
 from mt.decoding.constraints import Constrainer, Constraints
+from mt.decoding.ensemble import Ensemble
 from mt.decoding.minimum_risk import expected_utilities
 from mt.decoding.repetition import runs_in_circles
 from mt.decoding.sampling import SamplingConfig
-from mt.decoding.scoring import Score, score_pairs
+from mt.decoding.scoring import Score, attention_maps, score_pairs
 from mt.decoding.splitting import split_long
 from mt.errors import UserError, nearest
 
@@ -48,6 +52,22 @@ class Translation(NamedTuple):
     score: float
     log_prob: float
     warnings: tuple[str, ...] = ()
+
+
+class Attention(NamedTuple):
+    """Where a model's attention looks, as a source is translated.
+
+    Attributes:
+        source: the source's tokens as the tokenizer writes them.
+        inputs: those that the decoder reads, its start first.
+        target: those that it writes, each after the input at the same place.
+        maps: float32 [layers, heads, query, key] by the attention's name, see `attention_maps.with_attention`.
+    """
+
+    source: list[str]
+    inputs: list[str]
+    target: list[str]
+    maps: dict[str, np.ndarray]
 
 
 class Translator:
@@ -244,6 +264,59 @@ class Translator:
             score = total / float(length_penalty(len(log_probs), config))
             scores.append(Score(score, total, self.tokenizers.target.pieces(pair[1]), log_probs))
         return scores
+
+    def attention(self, source: str, target: str | None = None) -> Attention:
+        """Where each of the model's attention heads looks.
+
+        Args:
+            source: a translation unit of one token at least.
+            target: its translation; left out, the best that the search finds.
+
+        Raises:
+            UserError: the source is blank or too long, or several models translate together.
+        """
+        if isinstance(self._model, Ensemble):
+            raise UserError("attention: is of one model, not of an ensemble; name a single run")
+        ids = self._single(source)
+        if target is None:
+            target = self.translate([source])[0]
+        answer = self.tokenizers.target.encode([target])[0]
+        inputs = [self.tokenizers.start, *answer[:-1]]
+        maps = attention_maps(self._model, self.params, ids, inputs, answer)
+        pieces = self.tokenizers.target.pieces
+        return Attention(self.tokenizers.source.pieces(ids), pieces(inputs), pieces(answer), maps)
+
+    def trace(
+        self, source: str, **search: Any
+    ) -> list[tuple[dict[tuple[str, ...], float], dict[tuple[str, ...], float]]]:
+        """What the search has in its beam after each step: hypotheses that go on, with their log-probabilities, and the
+        best that have ended, with their scores. Each is its tokens as the tokenizer writes them.
+
+        Args:
+            source: a translation unit.
+            search: fields of `SearchConfig` to change.
+
+        Raises:
+            UserError: the source is blank or too long, or the search has no such field.
+        """
+        config, ids = self._search_config(search), self._single(source)
+        longest, start = max_target_length(len(ids) - 1, config), self.tokenizers.start
+        steps = trace(self._model, self.params, jnp.array([ids]), config, longest, start=start)
+        pieces = self.tokenizers.target.pieces
+
+        def written(part: dict[tuple[int, ...], float]) -> dict[tuple[str, ...], float]:
+            return {tuple(pieces(tokens)): value for tokens, value in part.items()}
+
+        return [(written(step.live), written(step.finished)) for step in steps]
+
+    def _single(self, source: str) -> list[int]:
+        """A text's ids, if it is translated in one part."""
+        ids = self.tokenizers.source.encode([source])[0]
+        if not 2 <= len(ids) <= self._max_source_length:
+            raise UserError(
+                f"the text has {len(ids) - 1} tokens; give one sentence, of 1 to {self._max_source_length - 1}"
+            )
+        return ids
 
     def _search_config(self, changes: dict[str, Any]) -> SearchConfig:
         fields = {field.name for field in dataclasses.fields(SearchConfig)}

@@ -7,20 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mt import Translator, cli, pretrained
+from mt import cli, pretrained
 from mt.decoding.batches import RowWorkers
 from mt.decoding.beam_search import EOS, SearchConfig, beam_search, length_penalty
 from mt.decoding.scoring import score_pairs
 from mt.errors import UserError
-from tests.conftest import random_params, tiny_config
 
 SOURCES = [[7, 9, 4, EOS], [30, 5, EOS], [3, EOS], [11, 12, 13, 14, 15, EOS]]
-
-
-@pytest.fixture(scope="module")
-def translator(tokenizers) -> Translator:
-    model = tiny_config().build(len(tokenizers.target))
-    return Translator(model, random_params(model), tokenizers, SearchConfig(length_penalty=0.7), 64)
 
 
 def test_each_of_the_searchs_hypotheses_scores_what_the_search_says(tiny):
@@ -40,13 +33,13 @@ def test_each_of_the_searchs_hypotheses_scores_what_the_search_says(tiny):
     np.testing.assert_allclose([math.fsum(each) for each in scored], log_probs, atol=1e-4)
 
 
-def test_a_score_depends_on_neither_order_nor_neighbours(translator):
+def test_a_score_depends_on_neither_order_nor_neighbours(tiny_translator):
     sources = ["Go.", "I have a cat and two dogs, which sleep all day.", "", "He is here.", "Go."]
     targets = ["Va !", "J'ai un chat.", "Rien.", "", "Va !"]
-    together = translator.score(sources, targets)
+    together = tiny_translator.score(sources, targets)
     assert together[0] == together[4]
     for source, target, expected in zip(sources, targets, together):
-        alone = translator.score([source], [target])[0]
+        alone = tiny_translator.score([source], [target])[0]
         assert alone.pieces == expected.pieces and alone.pieces[-1] == "</s>"
         np.testing.assert_allclose(alone.log_probs, expected.log_probs, atol=1e-5)
         assert alone.log_prob == pytest.approx(math.fsum(alone.log_probs))
@@ -54,16 +47,16 @@ def test_a_score_depends_on_neither_order_nor_neighbours(translator):
         assert alone.score == pytest.approx(alone.log_prob / penalty)
 
 
-def test_what_is_too_long_has_no_score_and_its_neighbours_have(translator):
-    scores = translator.score(["Go."] * 3, ["Va !", "mot " * 2000, "Va !"])
+def test_what_is_too_long_has_no_score_and_its_neighbours_have(tiny_translator):
+    scores = tiny_translator.score(["Go."] * 3, ["Va !", "mot " * 2000, "Va !"])
     assert scores[1] is None and scores[0] == scores[2]
 
 
-def test_bad_calls(translator):
+def test_bad_calls(tiny_translator):
     with pytest.raises(UserError, match="two lists"):
-        translator.score(["a", "b"], ["c"])
+        tiny_translator.score(["a", "b"], ["c"])
     with pytest.raises(UserError, match="length_penalty"):
-        translator.score(["a"], ["c"], length_penalti=1)
+        tiny_translator.score(["a"], ["c"], length_penalti=1)
 
 
 def test_from_the_command_line(tmp_path, capsys):

@@ -1,0 +1,44 @@
+"""Where attention looks: the weights of every attention layer of a pass, in order."""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+
+from mt.layers.attention import CrossAttention, SelfAttention, attention_weights
+
+
+def with_attention(run: Callable[[], Any]) -> tuple[Any, dict[str, list[jax.Array]]]:
+    """What a function returns that applies a model, and the weights of the attentions that it goes through.
+
+    Args:
+        run: calls `apply` of a model without dropout, whose attentions see whole sequences. The modules stay as they
+            are: the weights are computed once more beside them.
+
+    Returns:
+        The result, and float32 [batch, heads, query, key] a layer, by the name that all layers' attentions have in
+        common, say "decoder_layers/cross_attention".
+    """
+    found: dict[str, list[jax.Array]] = {}
+
+    def intercept(call: Callable[..., Any], arguments: Any, options: Any, context: nn.module.InterceptorContext) -> Any:
+        module = context.module
+        if context.method_name == "__call__" and isinstance(module, SelfAttention):
+            inputs, mask, *_ = arguments
+            query, keys_values = module.project(inputs)
+            found.setdefault(_name(module), []).append(attention_weights(query, keys_values.keys, mask))
+        elif context.method_name == "__call__" and isinstance(module, CrossAttention):
+            inputs, memory, mask, *_ = arguments
+            keys = module.project_keys_values(memory).keys
+            found.setdefault(_name(module), []).append(attention_weights(module.project_query(inputs), keys, mask))
+        return call(*arguments, **options)
+
+    with nn.intercept_methods(intercept):
+        result = run()
+    return result, found
+
+
+def _name(module: nn.Module) -> str:
+    """A module's path without the numbers of layers."""
+    return "/".join(part.rstrip("0123456789").rstrip("_") for part in module.path)

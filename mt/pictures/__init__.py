@@ -1,0 +1,1 @@
+"""What training, attention and search look like."""
