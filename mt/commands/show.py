@@ -16,7 +16,7 @@ from mt.errors import UserError
 from mt.files import check_output, write_atomically
 from mt.models.interface import dummy_batch
 from mt.pictures import attention, curves, parameters, search_tree
-from mt.pictures.plotting import FORMATS, pyplot, save
+from mt.pictures.plotting import FORMATS, figure, save
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +106,7 @@ def main(arguments: Any) -> None:
 
 
 def _attention(arguments: Attention) -> None:
-    pyplot()  # says what is missing before any work
+    figure(1, 1)  # says what is missing before any work
     page = check_output(pathlib.Path(f"{arguments.output}.html"), "--output")
     found = _translator(arguments).attention(arguments.text, arguments.target)
     for name in found.maps:
@@ -155,7 +155,7 @@ def _picture(name: str) -> pathlib.Path:
     Raises:
         UserError: it cannot.
     """
-    pyplot()
+    figure(1, 1)
     path = pathlib.Path(name)
     if path.suffix not in FORMATS:
         raise UserError(f"--output {name}: take a name that ends in {', '.join(FORMATS)}")

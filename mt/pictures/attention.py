@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from mt.decoding.translator import Attention
-from mt.pictures.plotting import drawable, pyplot
+from mt.pictures.plotting import drawable, figure
 
 # Of each attention: what asks, what is looked at, and a title.
 _KINDS = {
@@ -30,15 +30,8 @@ def draw(attention: Attention, name: str) -> Any:
     maps = attention.maps[name]
     layers, heads = maps.shape[:2]
     size = max(_LEAST, _CELL * len(keys)), max(_LEAST, _CELL * len(queries))
-    figure, axes = pyplot().subplots(
-        layers,
-        heads,
-        figsize=(heads * size[0] + 1.2, layers * (size[1] + 0.25) + 1.2),
-        layout="constrained",
-        squeeze=False,
-        sharex=True,
-        sharey=True,
-    )
+    picture = figure(heads * size[0] + 1.2, layers * (size[1] + 0.25) + 1.2)
+    axes = picture.subplots(layers, heads, squeeze=False, sharex=True, sharey=True)
     for layer, row in enumerate(axes):
         for head, axis in enumerate(row):
             axis.imshow(maps[layer, head], cmap="Blues", vmin=0, vmax=1, aspect="auto")
@@ -46,8 +39,8 @@ def draw(attention: Attention, name: str) -> Any:
             axis.set_xticks(range(len(keys)), _shown(keys), rotation=90, fontsize=6)
             axis.set_yticks(range(len(queries)), _shown(queries), fontsize=6)
             axis.tick_params(length=0)
-    figure.suptitle(title, fontsize=9)
-    return figure
+    picture.suptitle(title, fontsize=9)
+    return picture
 
 
 def page(attention: Attention) -> str:

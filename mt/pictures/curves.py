@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from mt.errors import UserError
-from mt.pictures.plotting import pyplot
+from mt.pictures.plotting import figure
 
 _METRICS = "metrics.jsonl"
 
@@ -64,7 +64,8 @@ def draw(runs: Sequence[pathlib.Path]) -> Any:
     Raises:
         UserError: see `read`.
     """
-    figure, axes = pyplot().subplots(2, 2, figsize=(11, 7), layout="constrained")
+    picture = figure(11, 7)
+    axes = picture.subplots(2, 2)
     for number, run in enumerate(runs):
         metrics = read(run)
         for panel, axis in zip(_PANELS, axes.flat):
@@ -86,5 +87,5 @@ def draw(runs: Sequence[pathlib.Path]) -> Any:
         if axis.get_legend_handles_labels()[0] and len(runs) > 1:
             axis.legend(fontsize=7)
     if len(runs) == 1:
-        figure.suptitle(str(runs[0]), fontsize=9)
-    return figure
+        picture.suptitle(str(runs[0]), fontsize=9)
+    return picture

@@ -1,4 +1,4 @@
-"""matplotlib, without a screen."""
+"""Figures by matplotlib, without a screen."""
 
 import pathlib
 from typing import Any
@@ -9,22 +9,19 @@ from mt.files import atomic_file
 FORMATS = (".png", ".svg", ".pdf")
 
 
-def pyplot() -> Any:
-    """matplotlib's module for drawing.
+def figure(width: float, height: float) -> Any:
+    """A figure of so many inches, of no screen and no notebook.
 
     Raises:
-        UserError: it is not installed.
+        UserError: matplotlib is not installed.
     """
     try:
-        import matplotlib
+        from matplotlib.figure import Figure
     except ImportError:
         raise UserError(
             "pictures need matplotlib; type pip install 'mt[pictures]', or pip install matplotlib"
         ) from None
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    return pyplot
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def drawable(piece: str) -> str:
@@ -32,8 +29,7 @@ def drawable(piece: str) -> str:
     return piece.replace("\u2581", "_").replace("$", r"\$")
 
 
-def save(figure: Any, path: pathlib.Path) -> None:
-    """Writes a picture, whole or not at all, and forgets it."""
+def save(picture: Any, path: pathlib.Path) -> None:
+    """Writes a figure, whole or not at all, in the format that the file's name says."""
     with atomic_file(path) as file:
-        figure.savefig(file, format=path.suffix[1:], dpi=150)
-    pyplot().close(figure)
+        picture.savefig(file, format=path.suffix[1:], dpi=150)

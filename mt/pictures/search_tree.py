@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mt.pictures.plotting import drawable, pyplot
+from mt.pictures.plotting import drawable, figure
 
 Beam = tuple[Mapping[tuple[str, ...], float], Mapping[tuple[str, ...], float]]  # live and finished, after a step
 
@@ -87,8 +87,8 @@ def draw(root: Node) -> Any:
 
     place(root, 0)
     deepest = max(depth for depth, _ in places.values())
-    size = max(4, 1.05 * (deepest + 1)), max(2.5, 0.3 * leaves + 0.6)
-    figure, axis = pyplot().subplots(figsize=size, layout="constrained")
+    picture = figure(max(4, 1.05 * (deepest + 1)), max(2.5, 0.3 * leaves + 0.6))
+    axis = picture.subplots()
 
     def write(node: Node) -> None:
         x, y = places[id(node)]
@@ -108,7 +108,7 @@ def draw(root: Node) -> Any:
     axis.set_xlim(-0.5, deepest + 0.5)
     axis.set_ylim(leaves - 0.4, -0.6)
     axis.axis("off")
-    return figure
+    return picture
 
 
 def _ordered(node: Node) -> list[Node]:

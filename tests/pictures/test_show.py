@@ -11,7 +11,7 @@ from mt import cli, pretrained
 from mt.errors import UserError
 from mt.layers.attention_maps import with_attention
 from mt.pictures import attention, curves
-from mt.pictures.plotting import pyplot
+from mt.pictures.plotting import figure
 
 
 def test_weights_are_those_that_the_model_uses(tiny):
@@ -78,8 +78,8 @@ def test_curves_of_several_runs(tmp_path, capsys):
         lines = [{"step": step, "train/nll": 5 / step, "train/learning_rate": 1e-3 * step} for step in (1, 2, 3)]
         lines.append({"step": 3, "dev/loss": 2.0, "dev/bleu": 12.5})
         (tmp_path / name / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    figure = curves.draw([tmp_path / "a", tmp_path / "b"])
-    losses = figure.axes[0].get_lines()
+    picture = curves.draw([tmp_path / "a", tmp_path / "b"])
+    losses = picture.axes[0].get_lines()
     assert [line.get_label() for line in losses if not line.get_label().startswith("_")] == ["a", "b"]
     assert list(losses[0].get_ydata()) == [5, 2.5, 5 / 3]
     assert cli.main(["show", "curves", str(tmp_path / "a"), "--output", str(tmp_path / "c.png")]) == 0
@@ -96,6 +96,6 @@ def test_curves_of_several_runs(tmp_path, capsys):
 
 
 def test_without_matplotlib_it_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(UserError, match=r"pip install 'mt\[pictures\]'"):
-        pyplot()
+        figure(1, 1)
