@@ -1,9 +1,12 @@
 """Lines as they come down a pipe."""
 
+import io
 import os
 import threading
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mt.data.text import arriving_lines, decode_lines
 from mt.errors import UserError
@@ -75,3 +78,40 @@ def test_what_is_not_utf8_is_replaced_or_refused():
     with pytest.raises(UserError, match="here, line 2: not valid UTF-8"):
         list(decode_lines(lines, "here"))
     assert list(decode_lines(lines[:1], "here")) == ["one"]
+
+
+# Bytes that are apt to be taken for ends of lines, or to be no UTF-8, and any others.
+AWKWARD = st.lists(
+    st.sampled_from(
+        [b"\n", b"\r", b"\r\n", b"\0", b"\x85", b"\xc2\x85", b"\xe2\x80\xa8", b"\x1c", b"\xed\xa0\x80", b"a"]
+    )
+    | st.binary(max_size=4),
+    max_size=30,
+).map(b"".join)
+
+
+@settings(deadline=None, max_examples=200)
+@given(AWKWARD, st.integers(1, 7), st.lists(st.integers(1, 20), min_size=1, max_size=5))
+def test_as_many_lines_as_the_bytes_have_however_they_come(content, most, sizes):
+    """Of a file, and of a pipe to which they are written in pieces."""
+    expected = content.split(b"\n")[: -1 if content.endswith(b"\n") or not content else None]
+    replaced = []
+    decoded = list(decode_lines(io.BytesIO(content), "f", replaced.append))
+    assert len(decoded) == len(expected) and not any("\n" in line for line in decoded)
+    read, write = os.pipe()
+
+    def pieces():
+        with os.fdopen(write, "wb", buffering=0) as writer:
+            start = 0
+            while start < len(content):
+                size = sizes[start % len(sizes)]
+                writer.write(content[start : start + size])
+                start += size
+
+    thread = threading.Thread(target=pieces)
+    thread.start()
+    with os.fdopen(read, "rb") as reader:
+        chunks = list(arriving_lines(reader, most, patience=0.001))
+    thread.join()
+    assert [line.removesuffix(b"\n") for chunk in chunks for line in chunk] == expected
+    assert all(1 <= len(chunk) <= most for chunk in chunks)

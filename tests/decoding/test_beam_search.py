@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mt.decoding.beam_search import EOS, SearchConfig, beam_search
 from tests.conftest import VOCAB, random_params, tiny_config
@@ -80,6 +82,24 @@ def test_a_wide_beam_is_exhaustive_search(alpha, min_length):
         for words, score, log_prob in hypotheses[:5]:
             assert log_prob == pytest.approx(every[words], abs=1e-4)
             assert score == pytest.approx(every[words] / ((5 + len(words) + 1) / 6) ** alpha, abs=1e-4)
+
+
+_ANY_MODEL = jax.jit(
+    lambda seed, source, limits: beam_search(
+        Toy(), seed, source[:, None], limits, SearchConfig(beam_size=30, length_penalty=0.8), 2, 4
+    )
+)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 2**31 - 1), st.lists(st.tuples(st.integers(0, 50), st.integers(0, 2)), min_size=3, max_size=3))
+def test_a_wide_beam_is_exhaustive_search_whatever_the_model_and_the_lengths(seed, rows):
+    found = jax.device_get(_ANY_MODEL(seed, *jnp.array(rows).T))
+    for row, (first, limit) in enumerate(rows):
+        every = every_hypothesis(seed, first, min(1, limit), limit)
+        ranked = sorted(every, key=lambda words: -every[words] / ((5 + len(words) + 1) / 6) ** 0.8)[:4]
+        assert [tuple(t[:n].tolist()) for t, n in zip(found.tokens[row], found.lengths[row])][: len(ranked)] == ranked
+        np.testing.assert_allclose(found.log_probs[row, : len(ranked)], [every[each] for each in ranked], atol=1e-4)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 1.0])

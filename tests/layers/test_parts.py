@@ -1,12 +1,17 @@
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mt.layers.blocks import Residual
 from mt.layers.dropout import Dropout
 from mt.layers.embedding import Embedding
 from mt.layers.feed_forward import FeedForward
+from mt.layers.masks import causal_mask, padding_mask, segment_mask
 from mt.layers.positions import LearnedPositions, sinusoidal_positions
 
 
@@ -103,3 +108,17 @@ def test_stochastic_depth_drops_whole_rows_and_keeps_the_mean():
     rows = np.asarray(added).reshape(4000, -1)
     assert (rows == rows[:, :1]).all() and set(np.unique(rows.round(4))) == {0.0, np.float32(1.3333)}
     assert rows.mean() == pytest.approx(1, abs=0.03)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.lists(st.integers(0, 3), min_size=6, max_size=6), min_size=1, max_size=3), st.data())
+def test_masks_are_their_definitions(rows, data):
+    """Whatever segments stand where: each sees its own, padding sees padding, and nobody sees ahead."""
+    keys = [data.draw(st.lists(st.integers(0, 3), min_size=4, max_size=4)) for _ in rows]
+    query, key = np.array(rows), np.array(keys)
+    segment, padding = np.asarray(segment_mask(query, key)), np.asarray(padding_mask(key))
+    causal = np.asarray(causal_mask(6))
+    for b, q, k in itertools.product(range(len(rows)), range(6), range(4)):
+        assert segment[b, 0, q, k] == (query[b, q] == key[b, k])
+        assert padding[b, 0, 0, k] == (key[b, k] != 0)
+        assert causal[0, 0, q, k] == (k <= q)
