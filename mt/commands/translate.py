@@ -1,11 +1,12 @@
 """`mt translate`: lines in, lines out."""
 
+import collections
 import contextlib
 import dataclasses
 import json
 import pathlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import tyro
@@ -140,19 +141,42 @@ class _Suspects:
     }
 
     def __init__(self):
-        self._found: dict[tuple[str, ...], list[int]] = {kinds: [] for kinds in self._SAID}
+        self._counts = collections.Counter[tuple[str, ...]]()
+        self._first: dict[tuple[str, ...], list[int]] = {kinds: [] for kinds in self._SAID}
 
     def add(self, number: int, warnings: tuple[str, ...]) -> None:
-        for kinds, numbers in self._found.items():
+        for kinds, first in self._first.items():
             if set(kinds) & set(warnings):
-                numbers.append(number)
+                self._counts[kinds] += 1
+                if len(first) < lines.SHOWN:
+                    first.append(number)
 
     def report(self) -> None:
-        for kinds, numbers in self._found.items():
-            if numbers:
-                matter, help_ = self._SAID[kinds]
-                shown = ", ".join(map(str, numbers[: lines.SHOWN])) + (", ..." if len(numbers) > lines.SHOWN else "")
-                print(f"{len(numbers):,} of the translations {matter} (lines {shown}; {help_})", file=sys.stderr)
+        for kinds, count in self._counts.items():
+            matter, help_ = self._SAID[kinds]
+            shown = ", ".join(map(str, self._first[kinds])) + (", ..." if count > lines.SHOWN else "")
+            print(f"{count:,} of the translations {matter} (lines {shown}; {help_})", file=sys.stderr)
+
+
+class _Remembered:
+    """The translations of the last lines: one that keeps coming is translated once."""
+
+    _MOST = 10_000
+
+    def __init__(self, translate: Callable[[list[str]], list[list[Translation]]]):
+        self._translate = translate
+        self._known: collections.OrderedDict[str, list[Translation]] = collections.OrderedDict()
+
+    def translate(self, chunk: list[str]) -> list[list[Translation]]:
+        different = list(dict.fromkeys(chunk))
+        if new := [line for line in different if line not in self._known]:
+            self._known.update(zip(new, self._translate(new)))
+        for line in different:
+            self._known.move_to_end(line)
+        found = [self._known[line] for line in chunk]
+        while len(self._known) > self._MOST:
+            self._known.popitem(last=False)
+        return found
 
 
 def _translated(
@@ -165,17 +189,20 @@ def _translated(
     """Of each list of lines that comes in, the lines that go out."""
     search, number = arguments.search.given(), 0
     sampling, least_risk = arguments.sampling.config(), arguments.sampling.least_risk
+
+    def translate(different: list[str]) -> list[list[Translation]]:
+        wanted = [constraints.of(line) for line in different]
+        if least_risk and sampling:
+            found = translator.least_risk(different, least_risk, sampling, wanted, **search)
+            return [translations[: arguments.n_best] for translations in found]
+        return translator.n_best(different, arguments.n_best, wanted, sampling, **search)
+
+    remembered = _Remembered(translate)
     for chunk in chunks:
         if arguments.as_training_data:
             chunk = [" ".join(line.split("\t")).strip() for line in chunk]
         out = []
-        wanted = [constraints.of(line) for line in chunk]
-        if least_risk and sampling:
-            found = translator.least_risk(chunk, least_risk, sampling, wanted, **search)
-        else:
-            found = translator.n_best(chunk, arguments.n_best, wanted, sampling, **search)
-        for line, translations in zip(chunk, found):
-            translations = translations[: arguments.n_best]
+        for line, translations in zip(chunk, remembered.translate(chunk)):
             number += 1
             suspects.add(number, translations[0].warnings)
             out += _lines(number, line, translations, arguments)
