@@ -35,6 +35,9 @@ class SearchOptions:
         max_length_offset: ... and in addition.
         no_repeat_ngram: so many tokens that stand in a translation do not follow each other there again; 0 is no such
             rule, 3 or 4 usual.
+        diversity_groups: parts of the beam that search one after the other, each for other words than those before it;
+            must divide the beam. With --n-best, the best of every part come first. 1 is one beam.
+        diversity_strength: what a token costs in nats for each time that the parts before have chosen it in this step.
     """
 
     beam_size: int | None = None
@@ -44,6 +47,8 @@ class SearchOptions:
     max_length_factor: float | None = None
     max_length_offset: int | None = None
     no_repeat_ngram: int | None = None
+    diversity_groups: int | None = None
+    diversity_strength: float | None = None
 
     def given(self) -> dict[str, Any]:
         """Only the options that were set."""

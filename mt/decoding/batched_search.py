@@ -83,7 +83,7 @@ def search_sources(
         sampling: how to draw samples, in place of a search.
     """
     if sampling:
-        config = dataclasses.replace(config, beam_size=n)
+        config = dataclasses.replace(config, beam_size=n, diversity_groups=1)
     rows = workers.rows(*[_MOST_GREEDY_ROWS] * (config.beam_size == 1))
 
     def limit(source: Source) -> int:
@@ -114,7 +114,8 @@ def search_sources(
 
     def end(numbers: list[int], found: Hypotheses) -> list[list[Hypothesis]]:
         columns = (values[: len(numbers)].tolist() for values in found)
-        return [_read(sources[number], limit(sources[number]), row) for number, *row in zip(numbers, *columns)]
+        once = config.diversity_groups > 1
+        return [_read(sources[number], limit(sources[number]), row, once) for number, *row in zip(numbers, *columns)]
 
     sizes = [(_shape(source, config, lengths, not sampling), len(source.ids)) for source in sources]
     return in_batches(sizes, lambda size: size[0], rows[-1], begin, end)
@@ -125,12 +126,15 @@ def max_target_length(source_length: int, config: SearchConfig) -> int:
     return max(int(config.max_length_factor * source_length) + config.max_length_offset, config.min_length)
 
 
-def _read(source: Source, limit: int, row: list[list[Any]]) -> list[Hypothesis]:
+def _read(source: Source, limit: int, row: list[list[Any]], once: bool) -> list[Hypothesis]:
+    """A row of hypotheses, each once if so it shall be: the parts of a diverse beam may find the same."""
     ranked = [
         Hypothesis(tokens[:length], score, log_prob, length == limit)
         for tokens, length, score, log_prob in zip(*row)
         if score > NEVER
     ]
+    if once:
+        ranked = list({tuple(each.tokens): each for each in reversed(ranked)}.values())[::-1]
     return ranked if ranked or source.rules else [Hypothesis([], NEVER, NEVER, False)]
 
 
@@ -144,7 +148,7 @@ def _shape(source: Source, config: SearchConfig, lengths: Sequence[int], widen: 
     stages = 1 + sum(int(rule.tokens_left[0]) for rule in source.rules if rule.wanted)
     beam = config.beam_size
     if widen and stages > 1:
-        beam = max(beam, min(_power_of_two(stages, 8), _WIDEST_FOR_RULES))
+        beam = max(beam, min(_power_of_two(stages, 8), _WIDEST_FOR_RULES) * config.diversity_groups)
     rules = automata, _power_of_two(states, 32), _power_of_two(classes, 64)
     return _Shape(rules, beam, _power_of_two(_more(source), 16), length)
 

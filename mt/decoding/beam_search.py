@@ -11,7 +11,7 @@ from jax import export
 
 from mt.decoding.continuations import BOS, EOS, PAD, continuations
 from mt.decoding.rules import Rules, begin_rules, select_by_rules
-from mt.decoding.selection import NEVER, select
+from mt.decoding.selection import NEVER, Selected, select, select_in_groups, take
 from mt.decoding.top_k import plain_top_k
 from mt.errors import UserError
 from mt.models.interface import Cache, Params, Searchable
@@ -36,6 +36,10 @@ class SearchConfig:
         max_length_offset: ... and in addition.
         no_repeat_ngram: so many tokens that stand in a translation do not follow each other there again (Paulus et al.
             2018, section 2.5), whatever the source says; 0 is no such rule.
+        diversity_groups: parts of the beam that search one after the other, each for other words than those before it
+            (Vijayakumar et al. 2018); must divide `beam_size`. The best of every part come first, then the second. 1 is
+            one beam.
+        diversity_strength: what a token costs in nats for each time that the parts before have chosen it in this step.
     """
 
     beam_size: int = 4
@@ -45,6 +49,8 @@ class SearchConfig:
     max_length_factor: float = 2.0
     max_length_offset: int = 10
     no_repeat_ngram: int = 0
+    diversity_groups: int = 1
+    diversity_strength: float = 0.5
 
     def __post_init__(self):
         if not 1 <= self.beam_size <= _WIDEST:
@@ -56,6 +62,10 @@ class SearchConfig:
                 raise UserError(f"{field}: {getattr(self, field)} is not a number from 0 on, to {_LONGEST:,}")
         if self.no_repeat_ngram < 0:
             raise UserError(f"no_repeat_ngram: {self.no_repeat_ngram} is negative; 0 is no such rule")
+        if self.diversity_groups < 1 or self.beam_size % self.diversity_groups:
+            raise UserError(f"diversity_groups: {self.diversity_groups} does not divide the beam_size {self.beam_size}")
+        if not 0 <= self.diversity_strength < math.inf:
+            raise UserError(f"diversity_strength: {self.diversity_strength} is not a number from 0 on")
         if self.length_normalization not in ("gnmt", "tokens"):
             raise UserError(f"length_normalization: {self.length_normalization!r} is not gnmt or tokens")
         if self.max_length_factor == 0 and self.max_length_offset < max(1, self.min_length):
@@ -135,7 +145,8 @@ def beam_search(
         `beam_size` hypotheses a sentence, of which the first `n_best` can no longer be beaten.
     """
     begin, goes_on, step = _search(model, params, source, max_lengths, config, max_length, n_best, start, rules)
-    return jax.lax.while_loop(goes_on, step, begin).finished
+    found = jax.lax.while_loop(goes_on, step, begin).finished
+    return found if config.diversity_groups == 1 else _in_turn(found, config.diversity_groups)
 
 
 class Trace(NamedTuple):
@@ -207,14 +218,21 @@ def _search(
     rules: Rules | None,
 ) -> tuple[_State, Callable[[_State], jax.Array], Callable[[_State], _State]]:
     """The search's first state, whether it goes on after a state, and its step."""
-    batch, beam = source.shape[0], config.beam_size
+    batch, beam, groups = source.shape[0], config.beam_size, config.diversity_groups
+    size = beam // groups
     limit = jnp.minimum(max_lengths, max_length)  # [batch]
 
-    def can_win(state: _State) -> jax.Array:  # [batch]
-        surest = state.finished.scores[:, n_best - 1]
-        bound = jnp.max(state.live_log_probs, axis=1) / length_penalty(limit + 1, config)
+    def can_win(state: _State) -> jax.Array:  # [batch, groups]
+        surest = state.finished.scores.reshape(batch, groups, size)[:, :, (n_best - 1) // groups]
+        likeliest = jnp.max(state.live_log_probs.reshape(batch, groups, size), axis=2)
+        bound = likeliest / length_penalty(limit + 1, config)[:, None]
         # Greedy search has nothing to compare with: its first end is its end.
-        return (state.step <= limit) & ((surest <= NEVER) if beam == 1 else (bound > surest))
+        return (state.step <= limit)[:, None] & ((surest <= NEVER) if size == 1 else (bound > surest))
+
+    def choose(totals: jax.Array, states: Any, state: _State) -> tuple[Selected, Any]:
+        if rules is None:
+            return select(totals, EOS), None
+        return select_by_rules(totals, rules, states, limit - state.step, EOS)
 
     def step(state: _State) -> _State:
         tokens = jax.lax.dynamic_index_in_dim(state.live_tokens, state.step, axis=2, keepdims=False)  # [batch, beam]
@@ -229,13 +247,22 @@ def _search(
             config.min_length,
             config.no_repeat_ngram,
         )
-        if rules is None:
-            selected, rule_states = select(totals, EOS), None
+        if groups == 1:
+            selected, rule_states = choose(totals, state.rule_states, state)
         else:
-            selected, rule_states = select_by_rules(totals, rules, state.rule_states, limit - state.step, EOS)
+            after = []
+
+            def choose_one(totals: jax.Array, group: int) -> Selected:
+                own = None if rules is None else state.rule_states[:, group * size : (group + 1) * size]
+                part, states = choose(totals, own, state)
+                after.append(states)
+                return part
+
+            selected = select_in_groups(totals, groups, config.diversity_strength, EOS, choose_one)
+            rule_states = None if rules is None else jnp.concatenate(after, axis=1)
         finished = _finish(state, selected.ends, selected.end_parents, config)
         parents = selected.parents
-        live_tokens = jnp.take_along_axis(state.live_tokens, parents[:, :, None], axis=1)
+        live_tokens = take(state.live_tokens, parents)
         live_tokens = jax.lax.dynamic_update_slice_in_dim(
             live_tokens, selected.tokens[:, :, None].astype(jnp.int32), state.step + 1, axis=2
         )
@@ -245,8 +272,8 @@ def _search(
     begin = _State(
         step=jnp.zeros((), jnp.int32),
         live_tokens=jnp.full((batch, beam, max_length + 2), PAD, jnp.int32).at[:, :, 0].set(start),
-        # All hypotheses begin alike: only the first may found a family.
-        live_log_probs=jnp.full((batch, beam), NEVER, jnp.float32).at[:, 0].set(0.0),
+        # All hypotheses begin alike: only the first of a group may found a family.
+        live_log_probs=jnp.full((batch, beam), NEVER, jnp.float32).at[:, ::size].set(0.0),
         finished=Hypotheses(
             jnp.full((batch, beam, max_length), PAD, jnp.int32),
             jnp.zeros((batch, beam), jnp.int32),
@@ -273,16 +300,27 @@ def search_rows(
 
 
 def _finish(state: _State, log_probs: jax.Array, parents: jax.Array, config: SearchConfig) -> Hypotheses:
-    """The best of the hypotheses that had ended, [batch, beam], and of those that end now, [batch, n]."""
-    (batch, number), beam = log_probs.shape, state.live_log_probs.shape[1]
+    """The best of hypotheses that had ended, [batch, beam], and of those that end now, [batch, n]; a group each."""
+    (batch, number), beam, groups = log_probs.shape, state.live_log_probs.shape[1], config.diversity_groups
     now = Hypotheses(
-        tokens=jnp.take_along_axis(state.live_tokens[:, :, 1:-1], parents[:, :, None], axis=1),
+        tokens=take(state.live_tokens[:, :, 1:-1], parents),
         lengths=jnp.broadcast_to(state.step, (batch, number)),
         scores=jnp.where(log_probs > NEVER, log_probs / length_penalty(state.step + 1, config), NEVER),
         log_probs=log_probs,
     )
-    both = jax.tree.map(lambda old, new: jnp.concatenate([old, new], axis=1), state.finished, now)
-    _, places = plain_top_k(both.scores, beam)
-    return jax.tree.map(
-        lambda values: jnp.take_along_axis(values, places.reshape(batch, beam, *[1] * (values.ndim - 2)), axis=1), both
-    )
+
+    def of_groups(values: jax.Array) -> jax.Array:
+        return values.reshape(batch * groups, -1, *values.shape[2:])
+
+    both = jax.tree.map(lambda old, new: jnp.concatenate([of_groups(old), of_groups(new)], axis=1), state.finished, now)
+    _, places = plain_top_k(both.scores, beam // groups)
+    best = jax.tree.map(lambda values: take(values, places), both)
+    return jax.tree.map(lambda values: values.reshape(batch, beam, *values.shape[2:]), best)
+
+
+def _in_turn(found: Hypotheses, groups: int) -> Hypotheses:
+    """The best hypothesis of each group, best first, then the second of each, and so on."""
+    batch, beam = found.scores.shape
+    ranks = jnp.arange(beam) % (beam // groups)
+    order = jnp.lexsort((-found.scores, jnp.broadcast_to(ranks, (batch, beam))), axis=1)
+    return jax.tree.map(lambda values: take(values, order), found)

@@ -9,7 +9,7 @@ import numpy as np
 from jax import export
 
 from mt.decoding.automata import DEAD, FAR, Automaton
-from mt.decoding.selection import NEVER, Selected
+from mt.decoding.selection import NEVER, Selected, take
 from mt.decoding.top_k import plain_top_k, top_k
 
 
@@ -95,8 +95,8 @@ def select_by_rules(
     stages = jnp.take_along_axis(wanted.reshape(batch, beam * vocab), flat, axis=1)
     best = jnp.where(is_end, NEVER, best)
     places = _by_stages(best, stages, beam)
-    log_probs, living, tokens = (jnp.take_along_axis(each, places, axis=1) for each in (best, parents, tokens))
-    states = advance(rules, jnp.take_along_axis(states, living[..., None], axis=1), tokens)
+    log_probs, living, tokens = (take(each, places) for each in (best, parents, tokens))
+    states = advance(rules, take(states, living), tokens)
     return Selected(ends, parents, jnp.maximum(log_probs, NEVER), living, tokens), states
 
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from mt.decoding.beam_search import Hypotheses, SearchConfig, length_penalty
 from mt.decoding.continuations import BOS, EOS, PAD, continuations
 from mt.decoding.rules import Rules, advance, begin_rules, left_after, within
-from mt.decoding.selection import NEVER
+from mt.decoding.selection import NEVER, take
 from mt.decoding.top_k import top_k
 from mt.errors import UserError
 from mt.models.interface import Cache, Params, Searchable
@@ -131,9 +131,7 @@ def sample(
     scores = jnp.where(state.log_probs > NEVER, state.log_probs / length_penalty(state.lengths + 1, config), NEVER)
     order = jnp.argsort(-scores, axis=1, stable=True)
     found = Hypotheses(state.tokens[:, :, 1:-1], state.lengths, scores, state.log_probs)
-    return jax.tree.map(
-        lambda values: jnp.take_along_axis(values, order.reshape(*order.shape, *[1] * (values.ndim - 2)), axis=1), found
-    )
+    return jax.tree.map(lambda values: take(values, order), found)
 
 
 def likely(log_probs: jax.Array, config: SamplingConfig) -> jax.Array:

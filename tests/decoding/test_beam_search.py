@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mt.decoding.beam_search import EOS, SearchConfig, beam_search
+from mt.errors import UserError
 from tests.conftest import VOCAB, random_params, tiny_config
 
 TOY_VOCAB = 7  # pad, bos, eos and four words
@@ -142,6 +143,45 @@ def test_a_narrow_beam_is_the_algorithm_step_by_step():
             live = dict(itertools.islice(live.items(), beam))
         best = sorted(finished, key=lambda words: -finished[words])[:beam]
         assert [words for words, _, _ in hypotheses] == best
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.7, 100.0])
+def test_diverse_groups_are_the_algorithm_step_by_step(strength):
+    """Each group of the beam searches as a beam does, with the tokens that groups before it have chosen made dearer."""
+    groups, size, alpha, limit = 3, 2, 0.6, 4
+    config = SearchConfig(6, alpha, diversity_groups=groups, diversity_strength=strength)
+    found = search(2, list(range(5)), [limit] * 5, config, limit, 6)
+    for first, hypotheses in enumerate(found):
+        live, finished = [{(): 0.0} for _ in range(groups)], [{} for _ in range(groups)]
+        for length in range(limit + 1):
+            chosen = [0] * TOY_VOCAB
+            for group in range(groups):
+                candidates = {}
+                for prefix, total in live[group].items():
+                    log_probs = log_probs_after(2, first, prefix)
+                    words = range(3, TOY_VOCAB) if length < limit else ()
+                    candidates |= {(*prefix, word): total + log_probs[word] for word in words}
+                    if length >= 1:
+                        candidates[*prefix, EOS] = total + log_probs[EOS]
+                dear = dict(candidates)
+                ranked = sorted(dear, key=lambda words: -(dear[words] - strength * chosen[words[-1]]))
+                for words in ranked[:size]:
+                    if words[-1] == EOS:
+                        finished[group][words[:-1]] = candidates[words] / ((5 + len(words)) / 6) ** alpha
+                live[group] = {each: candidates[each] for each in [w for w in ranked if w[-1] != EOS][:size]}
+                for words in live[group]:
+                    chosen[words[-1]] += 1
+        best = [sorted(group, key=lambda words: -group[words])[:size] for group in finished]
+        for rank in range(size):
+            of_rank = sorted((finished[g][best[g][rank]], best[g][rank]) for g in range(groups) if rank < len(best[g]))
+            expected = [words for _, words in of_rank[::-1]]
+            mine = [words for words, score, _ in hypotheses[rank * groups : (rank + 1) * groups] if score > -1e8]
+            assert mine == expected
+
+
+def test_groups_must_divide_the_beam():
+    with pytest.raises(UserError, match="diversity_groups: 4 does not divide"):
+        SearchConfig(beam_size=6, diversity_groups=4)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
