@@ -50,7 +50,7 @@ class SearchConfig:
     max_length_offset: int = 10
     no_repeat_ngram: int = 0
     diversity_groups: int = 1
-    diversity_strength: float = 0.5
+    diversity_strength: float = 1.0
 
     def __post_init__(self):
         if not 1 <= self.beam_size <= _WIDEST:
