@@ -1,8 +1,11 @@
 """The command line as its user types it: what comes out, and what bad input is answered with."""
 
+import contextlib
 import json
+import os
 import pathlib
 import re
+import select
 import shutil
 import subprocess
 import sys
@@ -148,6 +151,28 @@ def test_down_a_pipe_each_line_is_answered_as_it_comes(run):
     assert [each.rstrip("\n") for each in answers] == Translator.load(run).translate(
         ["Go.", "\ufffd\ufffd", "Come here."]
     )
+
+
+def test_on_a_terminal_it_prompts_and_remembers(run, tmp_path, monkeypatch):
+    pty = pytest.importorskip("pty")
+    monkeypatch.setenv("MT_CACHE", str(tmp_path))
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "mt", "translate", str(run)]
+    shown = b""
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        for prompts, typed in enumerate((b"Go.\n", b"\x04"), 1):
+            while shown.count(b"> ") < prompts and select.select([ours], [], [], 120)[0]:
+                shown += os.read(ours, 1 << 12)
+            os.write(ours, typed)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(60)
+        process.kill()
+    os.close(ours)
+    lines = shown.decode().replace("\r", "").splitlines()
+    assert process.returncode == 0 and any("Ctrl-D ends" in line for line in lines)
+    assert Translator.load(run).translate(["Go."])[0] in lines
+    assert (tmp_path / "history").read_text() == "Go.\n"
 
 
 def test_what_is_not_utf8_is_refused_before_anything_is_translated(run, tmp_path, capfd):

@@ -1,6 +1,8 @@
 """The lines that verbs read: from files or down a pipe, refused or mended where they are not text."""
 
+import atexit
 import collections
+import contextlib
 import itertools
 import os
 import pathlib
@@ -11,6 +13,7 @@ from typing import BinaryIO, Literal
 
 from mt import pretrained
 from mt.data.text import arriving_lines, batched, decode_lines, read_lines
+from mt.data.tokenized import default_cache
 from mt.errors import UserError
 
 CHUNK = 2048  # lines that are worked on together
@@ -42,37 +45,68 @@ def check(paths: Sequence[pathlib.Path], invalid: Invalid) -> None:
             collections.deque(read_lines(path), 0)
 
 
-def chunks(paths: Sequence[pathlib.Path], invalid: Invalid, replaced: "Replaced") -> Iterator[list[str]]:
-    """Lines in lists that are worked on together: of files many, of a pipe those that have come.
+def chunks(
+    paths: Sequence[pathlib.Path], invalid: Invalid, replaced: "Replaced", stream: bool = False
+) -> Iterator[list[str]]:
+    """Lines in lists that are worked on together: of files many, of a pipe those that have come, on a terminal one.
 
     Args:
         paths: read one after the other; none is standard input.
         invalid: what becomes of bytes that are not UTF-8; None refuses them in a file, and replaces them down a pipe.
         replaced: is told of those that were replaced.
+        stream: no line waits for another.
 
     Raises:
         UserError: standard input can be read to its end before any work is done, and is to be refused.
     """
-    told = replaced if invalid == "replace" else None
+    told, together = replaced if invalid == "replace" else None, 1 if stream else CHUNK
     if paths:
-        return batched(itertools.chain.from_iterable(read_lines(path, told) for path in paths), CHUNK)
+        return batched(itertools.chain.from_iterable(read_lines(path, told) for path in paths), together)
+    if sys.stdin.isatty():
+        return _typed()
     file, name = sys.stdin.buffer, "standard input"
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         if invalid == "refuse":
-            return batched(list(decode_lines(file, name)), CHUNK)
-        return _arriving(file, name, replaced)
+            return batched(list(decode_lines(file, name)), together)
+        return _arriving(file, name, replaced, stream)
     if not told:
         place = file.tell()
         collections.deque(decode_lines(file, name), 0)
         file.seek(place)
-    return batched(decode_lines(file, name, told), CHUNK)
+    return batched(decode_lines(file, name, told), together)
 
 
-def _arriving(file: BinaryIO, name: str, replaced: "Replaced") -> Iterator[list[str]]:
+def _arriving(file: BinaryIO, name: str, replaced: "Replaced", stream: bool) -> Iterator[list[str]]:
     number = 1
-    for lines in arriving_lines(file, CHUNK):
+    for lines in arriving_lines(file, 1 if stream else CHUNK, **{"patience": 0.0} if stream else {}):
         yield list(decode_lines(lines, name, replaced, number))
         number += len(lines)
+
+
+def _typed() -> Iterator[list[str]]:
+    """Lines as they are typed, which can be edited and called back; those of earlier days too."""
+    with contextlib.suppress(ImportError):  # not on every system
+        import readline
+
+        history = default_cache() / "history"
+        with contextlib.suppress(OSError):
+            readline.read_history_file(history)
+        readline.set_history_length(1000)
+
+        @atexit.register
+        def keep() -> None:
+            with contextlib.suppress(OSError):
+                history.parent.mkdir(parents=True, exist_ok=True)
+                readline.write_history_file(history)
+
+    print("a line, and Enter; Ctrl-D ends", file=sys.stderr)
+    while True:
+        try:
+            line = input("> " if sys.stdout.isatty() else "")
+        except EOFError:
+            return
+        # What the terminal could not decode is half of a surrogate pair, which is no character.
+        yield [line.encode("utf-8", "surrogateescape").decode("utf-8", "replace")]
 
 
 class Replaced:

@@ -72,6 +72,8 @@ class Arguments:
         invalid: what becomes of bytes that are not UTF-8: "refuse" ends with a sentence before anything is translated,
             "replace" puts U+FFFD in their place and says so. Left out, a file is refused, and what comes down a pipe,
             whose translations go out as its lines come in, is replaced.
+        stream: translates each line by itself as soon as it is there, in place of many together, which is faster. On a
+            terminal it is so anyway.
         as_training_data: writes pairs of source, tab, target to train on, in place of translations. "forward" has the
             input as their source (knowledge distillation: a smaller model learns from this one's translations);
             "backward" has it as their target (back-translation, Sennrich et al. 2016: a model of the other direction
@@ -91,6 +93,7 @@ class Arguments:
     n_best: int = 1
     json: bool = False
     invalid: Literal["refuse", "replace"] | None = None
+    stream: bool = False
     as_training_data: Literal["forward", "backward"] | None = None
     tag: str = ""
     checkpoint: str = "best"
@@ -120,7 +123,7 @@ def main(arguments: Arguments) -> None:
     constraints = LineConstraints(arguments.constraints)
     translator = Translator.load(run, *arguments.ensemble, checkpoint=arguments.checkpoint)
     replaced, suspects = lines.Replaced(), _Suspects()
-    chunks = lines.chunks(arguments.input, arguments.invalid, replaced)
+    chunks = lines.chunks(arguments.input, arguments.invalid, replaced, arguments.stream)
     # A bar beside translations on the same screen would only be in their way.
     quiet = not sys.stderr.isatty() or (sys.stdout.isatty() and output is None)
     bar = tqdm(desc="translating", unit=" lines", disable=quiet, file=sys.stderr)
