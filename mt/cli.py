@@ -15,6 +15,7 @@ VERBS = {
     "tune": "find the beam and the length penalty that are best on the dev set",
     "translate": "translate lines of text with a run",
     "score": "how likely a run finds translations that are there already",
+    "align": "which words of a source its translation's words come from",
     "show": "attention, the search's tree, a training's curves and a model's parameters",
     "export": "write a model for inference: a bundle, StableHLO, SavedModel, MarianMT, CTranslate2",
     "import": "make a run of a Hugging Face MarianMT model, such as OPUS-MT's",

@@ -1,28 +1,21 @@
 """`mt score`: how likely a model finds translations that are there already."""
 
-import collections
 import dataclasses
 import itertools
 import json
 import math
 import pathlib
 import sys
-from collections.abc import Iterator
 
 import tyro
 from tqdm import tqdm
 
 from mt import parallel
-from mt.commands import lines
+from mt.commands import lines, pairs
 from mt.commands.translate import SearchOptions
-from mt.data.datasets import pair_of, read_aligned, read_table
-from mt.data.text import batched
 from mt.data.tokenized import default_cache
 from mt.decoding.scoring import Score
 from mt.decoding.translator import Translator
-from mt.errors import UserError
-
-Pair = tuple[str, str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,26 +47,24 @@ class Arguments:
 def main(arguments: Arguments) -> None:
     """Runs the verb."""
     run, files = lines.run_and_files(arguments.run, arguments.input)
-    if len(files) > 2:
-        raise UserError(f"{files[2]}: a third file; give one of tab-separated pairs, or sources and targets")
     parallel.use_cores_as_devices()
     parallel.use_compilation_cache(default_cache() / "xla")
-    lines.check(files, None)
     replaced = lines.Replaced()
-    if files:  # what is wrong with them is said before anything is scored
-        collections.deque(_pairs(files, replaced), 0)
+    pairs.check(files)
     translator = Translator.load(run, *arguments.ensemble, checkpoint=arguments.checkpoint)
     numbers, tokens, total, long = itertools.count(1), 0, 0.0, 0
     bar = tqdm(desc="scoring", unit=" pairs", disable=not sys.stderr.isatty() or sys.stdout.isatty(), file=sys.stderr)
-    for pairs in _pairs(files, replaced):
-        for number, pair, score in zip(numbers, pairs, translator.score(*zip(*pairs), **arguments.search.given())):
+    for chunk in pairs.chunks(files, replaced):
+        sources, targets = zip(*chunk)
+        scores = translator.score(sources, targets, **arguments.search.given())
+        for pair, score, number in zip(chunk, scores, numbers):  # the endless one last, or it would lose a number
             sys.stdout.write(_line(number, pair, score, arguments.json) + "\n")
             if score is None:
                 long += 1
             else:
                 tokens, total = tokens + len(score.log_probs), total + score.log_prob
         sys.stdout.flush()
-        bar.update(len(pairs))
+        bar.update(len(chunk))
     bar.close()
     replaced.report()
     if long:
@@ -85,25 +76,7 @@ def main(arguments: Arguments) -> None:
         )
 
 
-def _pairs(files: tuple[pathlib.Path, ...], replaced: lines.Replaced) -> Iterator[list[Pair]]:
-    """Pairs, in lists that are scored together.
-
-    Raises:
-        UserError: a file is not UTF-8, a line is no pair, or two files differ in length.
-    """
-    if files:
-        return batched(read_aligned(*files) if len(files) == 2 else read_table(*files), lines.CHUNK)
-    return _arriving(lines.chunks((), None, replaced))
-
-
-def _arriving(chunks: Iterator[list[str]]) -> Iterator[list[Pair]]:
-    number = 1
-    for chunk in chunks:
-        yield [pair_of(line, "standard input", number + place) for place, line in enumerate(chunk)]
-        number += len(chunk)
-
-
-def _line(number: int, pair: Pair, score: Score | None, as_json: bool) -> str:
+def _line(number: int, pair: pairs.Pair, score: Score | None, as_json: bool) -> str:
     if not as_json:
         return "nan\tnan" if score is None else f"{score.score:.6f}\t{score.log_prob:.6f}"
     found = {"line": number, "source": pair[0], "target": pair[1], "score": None, "log_prob": None, "tokens": None}

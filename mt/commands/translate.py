@@ -17,7 +17,8 @@ from mt.commands import lines
 from mt.commands.constraining import ConstraintOptions, LineConstraints
 from mt.commands.sampling import SamplingOptions
 from mt.data.tokenized import default_cache
-from mt.decoding.translator import Translation, Translator
+from mt.decoding.translation import Translation
+from mt.decoding.translator import Translator
 from mt.errors import UserError
 from mt.files import atomic_file, check_output
 

@@ -107,19 +107,44 @@ def score_pairs(
         pairs: source and target, each with eos.
         lengths: of either side that programs are compiled for, the last no shorter than the longest.
     """
+    found = read_pairs(workers, model, "log-probabilities", forced_log_probs(model), start, pairs, lengths)
+    return [of_row[: len(target)].tolist() for of_row, (_, target) in zip(found, pairs)]
+
+
+def read_pairs(
+    workers: RowWorkers,
+    model: Any,
+    name: str,
+    function: Callable[[Params, Any], jax.Array],
+    start: int,
+    pairs: Sequence[tuple[list[int], list[int]]],
+    lengths: Sequence[int],
+) -> list[np.ndarray]:
+    """What a model makes of translations that are there already.
+
+    Args:
+        workers: see `score_pairs`.
+        model: which the function is of.
+        name: of the function, which together with the model decides what it does.
+        function: of parameters and the arrays of `forced_log_probs`; its result has a row for each of theirs.
+        start: see `score_pairs`.
+        pairs: see there.
+        lengths: see there.
+
+    Returns:
+        A row a pair, padded.
+    """
     rows = workers.rows()
 
     def begin(numbers: list[int], shape: tuple[int, int]) -> Any:
         batch = _padded([pairs[number] for number in numbers], bound(len(numbers), rows), *shape, start)
-        return workers.begin(forced_log_probs(model), model, ("forced log-probabilities", model), batch)
-
-    def end(numbers: list[int], log_probs: np.ndarray) -> list[list[float]]:
-        return [of_row[: len(pairs[number][1])] for number, of_row in zip(numbers, log_probs.tolist())]
+        return workers.begin(function, model, (name, model), batch)
 
     def shape_of(sizes: tuple[int, int]) -> tuple[int, int]:
         return bound(sizes[0], lengths), bound(sizes[1], lengths)
 
-    return in_batches([(len(source), len(target)) for source, target in pairs], shape_of, rows[-1], begin, end)
+    sizes = [(len(source), len(target)) for source, target in pairs]
+    return in_batches(sizes, shape_of, rows[-1], begin, lambda numbers, found: list(found[: len(numbers)]))
 
 
 def _padded(

@@ -14,44 +14,23 @@ import numpy as np
 from mt import pretrained, trained
 from mt.data.text import batched
 from mt.data.tokenizers import Tokenizers
+from mt.decoding.alignment import align, cross_attention
 from mt.decoding.batched_search import Hypothesis, Source, max_target_length, search_sources
 from mt.decoding.batches import RowWorkers
 from mt.decoding.beam_search import SearchConfig, length_penalty, trace
 from mt.decoding.constraints import Constrainer, Constraints
 from mt.decoding.ensemble import Ensemble
 from mt.decoding.minimum_risk import expected_utilities
-from mt.decoding.repetition import runs_in_circles
 from mt.decoding.sampling import SamplingConfig
-from mt.decoding.scoring import Score, attention_maps, score_pairs
+from mt.decoding.scoring import Score, attention_maps, forced_batch, read_pairs, score_pairs
 from mt.decoding.splitting import split_long
+from mt.decoding.translation import Translation, join, read
 from mt.errors import UserError, nearest
 
 # Source lengths that programs are compiled for: each sentence takes the smallest that holds it.
 _LENGTHS = (16, 32, 64, 128, 256, 512, 1024)
 _CHUNK = 2048
-
-
-# What ends a line or a column somewhere: str.splitlines's, and the tab.
-_BREAKS = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
 _SURROGATES = re.compile("[\ud800-\udfff]")
-
-
-class Translation(NamedTuple):
-    """One way to translate a line.
-
-    Attributes:
-        text: the translation.
-        score: what the search ranks by: `log_prob` over the length penalty, summed over the parts of a line that was
-            too long to translate whole.
-        log_prob: in nats, the end included.
-        warnings: what looks wrong: "cut", if it is as long as it may be; "repeats", if it runs in circles, as the
-            source does not; "unmet", if it does not keep to its constraints, as no translation was found that does.
-    """
-
-    text: str
-    score: float
-    log_prob: float
-    warnings: tuple[str, ...] = ()
 
 
 class Attention(NamedTuple):
@@ -172,7 +151,7 @@ class Translator:
             for of_text, (_, wanted) in zip(parts, different)
         ]
         found = iter(self._search([source for of_text in sources for source in of_text], config, n, sampling))
-        joined = {key: _join([next(found) for _ in of_text]) for key, of_text in zip(different, sources)}
+        joined = {key: join([next(found) for _ in of_text]) for key, of_text in zip(different, sources)}
         return [list(joined[key]) for key in asked]
 
     def _source(self, ids: list[int], wanted: Constraints, first: bool) -> Source:
@@ -193,9 +172,8 @@ class Translator:
         unmet = [number for number, hypotheses in enumerate(found) if not hypotheses]
         for number, hypotheses in zip(unmet, search([Source(sources[number].ids) for number in unmet])):
             found[number] = hypotheses
-        translations = [
-            self._translations(source, hypotheses, n, config.min_length) for source, hypotheses in zip(sources, found)
-        ]
+        target, least = self.tokenizers.target, config.min_length
+        translations = [read(target, source, each, n, least) for source, each in zip(sources, found)]
         for number in unmet:
             translations[number] = [each._replace(warnings=(*each.warnings, "unmet")) for each in translations[number]]
         return translations
@@ -244,16 +222,8 @@ class Translator:
         Raises:
             UserError: there are not as many targets as sources, or the search has no such field.
         """
-        if isinstance(sources, str) or isinstance(targets, str) or len(sources) != len(targets):
-            raise UserError("score takes two lists of as many texts; put single ones into lists")
-        config = self._search_config(search)
-        encoded = [
-            side.encode([_SURROGATES.sub("\ufffd", text) for text in texts])
-            for side, texts in ((self.tokenizers.source, sources), (self.tokenizers.target, targets))
-        ]
-        pairs = list(zip(*encoded))
-        short = [pair for pair in pairs if max(map(len, pair)) <= _LENGTHS[-1]]
-        found = iter(score_pairs(self._workers, self._model, self.tokenizers.start, short, _LENGTHS))
+        config, pairs = self._search_config(search), self._pairs(sources, targets)
+        found = iter(score_pairs(self._workers, self._model, self.tokenizers.start, _short(pairs), _LENGTHS))
         scores: list[Score | None] = []
         for pair in pairs:
             if max(map(len, pair)) > _LENGTHS[-1]:
@@ -264,6 +234,53 @@ class Translator:
             score = total / float(length_penalty(len(log_probs), config))
             scores.append(Score(score, total, self.tokenizers.target.pieces(pair[1]), log_probs))
         return scores
+
+    def align(
+        self, sources: Sequence[str], targets: Sequence[str], layer: int | None = None
+    ) -> list[list[tuple[int, int]] | None]:
+        """Which word of its source each word of a translation comes from, by where the decoder looks.
+
+        Args:
+            sources: one translation unit each.
+            targets: of each source.
+            layer: see `alignment.cross_attention`.
+
+        Returns:
+            Of each pair, the numbers of a source word and of a target word, for each target word; words are what white
+            space separates, counted from 0. None for a pair of which a side has more than 1,024 tokens.
+
+        Raises:
+            UserError: there are not as many targets as sources, the model has no such layer, or it is an ensemble.
+        """
+        if isinstance(self._model, Ensemble):
+            raise UserError("align: is of one model, not of an ensemble; name a single run")
+        depth = self._model.config.decoder_depth
+        if layer is not None and not 0 <= layer < depth:
+            raise UserError(f"layer: {layer} is not from 0 to {depth - 1}, the decoder's last")
+        weights, pairs = cross_attention(self._model, layer), self._pairs(sources, targets)
+        name, start = f"cross-attention of layer {layer}", self.tokenizers.start
+
+        def function(params: Any, rows: Any) -> Any:
+            return weights(params, forced_batch(*rows))
+
+        found = iter(read_pairs(self._workers, self._model, name, function, start, _short(pairs), _LENGTHS))
+        pieces = self.tokenizers.source.pieces, self.tokenizers.target.pieces
+        return [
+            None
+            if max(map(len, pair)) > _LENGTHS[-1]
+            else align(next(found), *(written(ids) for written, ids in zip(pieces, pair)))
+            for pair in pairs
+        ]
+
+    def _pairs(self, sources: Sequence[str], targets: Sequence[str]) -> list[tuple[list[int], list[int]]]:
+        """Texts' ids, with eos."""
+        if isinstance(sources, str) or isinstance(targets, str) or len(sources) != len(targets):
+            raise UserError("sources and targets: give two lists of as many texts; put single ones into lists")
+        source, target = (
+            side.encode([_SURROGATES.sub("\ufffd", text) for text in texts])
+            for side, texts in ((self.tokenizers.source, sources), (self.tokenizers.target, targets))
+        )
+        return list(zip(source, target))
 
     def attention(self, source: str, target: str | None = None) -> Attention:
         """Where each of the model's attention heads looks.
@@ -334,38 +351,11 @@ class Translator:
             parts.append([each for each in ids if len(each) > 1 and text.strip()])
         return parts
 
-    def _translations(self, source: Source, found: list[Hypothesis], n: int, min_length: int) -> list[Translation]:
-        """The n best of a source's hypotheses, as text."""
-        # A line stays a line, and a column a column, though bytes may spell their ends.
-        texts = [_BREAKS.sub(" ", text) for text in self.tokenizers.target.decode([each.tokens for each in found])]
-        ranked = list(zip(texts, found))
-        said = [each for each in ranked if each[0].strip()] if min_length else ranked
-        return [
-            Translation(text, each.score, each.log_prob, _warnings(each, source)) for text, each in (said or ranked)[:n]
-        ]
 
-
-def _warnings(hypothesis: Hypothesis, source: Source) -> tuple[str, ...]:
-    repeats = runs_in_circles(hypothesis.tokens) and not runs_in_circles(source.ids)
-    return ("cut",) * hypothesis.cut + ("repeats",) * repeats
+def _short(pairs: list[tuple[list[int], list[int]]]) -> list[tuple[list[int], list[int]]]:
+    return [pair for pair in pairs if max(map(len, pair)) <= _LENGTHS[-1]]
 
 
 def source_lengths(longest: int) -> list[int]:
     """The lengths that programs are compiled for, up to that of the longest source there is."""
     return sorted({min(length, longest) for length in (*_LENGTHS, longest)})
-
-
-def _join(parts: list[list[Translation]]) -> list[Translation]:
-    """A line's translations from those of its parts: the k-th best of each, joined."""
-    if not parts:
-        return [Translation("", 0.0, 0.0)]
-    if len(parts) == 1:
-        return parts[0]
-    joined = []
-    for rank in range(min(len(part) for part in parts)):
-        chosen = [part[rank] for part in parts]
-        text = " ".join(each.text for each in chosen)
-        score, log_prob = (sum(getattr(each, name) for each in chosen) for name in ("score", "log_prob"))
-        warnings = dict.fromkeys(warning for each in chosen for warning in each.warnings)
-        joined.append(Translation(text, score, log_prob, tuple(warnings)))
-    return joined

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mt import cli, pretrained
+from mt.commands import lines
 from mt.decoding.batches import RowWorkers
 from mt.decoding.beam_search import EOS, SearchConfig, beam_search, length_penalty
 from mt.decoding.scoring import score_pairs
@@ -53,13 +54,14 @@ def test_what_is_too_long_has_no_score_and_its_neighbours_have(tiny_translator):
 
 
 def test_bad_calls(tiny_translator):
-    with pytest.raises(UserError, match="two lists"):
+    with pytest.raises(UserError, match="two lists of as many"):
         tiny_translator.score(["a", "b"], ["c"])
     with pytest.raises(UserError, match="length_penalty"):
         tiny_translator.score(["a"], ["c"], length_penalti=1)
 
 
-def test_from_the_command_line(tmp_path, capsys):
+def test_from_the_command_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(lines, "CHUNK", 1)
     table = tmp_path / "pairs.tsv"
     table.write_text("Thank you.\tMerci.\nThank you.\tbanane\n")
     run = str(pretrained.locate(pretrained.DEFAULT))
@@ -68,10 +70,11 @@ def test_from_the_command_line(tmp_path, capsys):
     good, bad = (tuple(map(float, line.split("\t"))) for line in printed.out.splitlines())
     assert bad[0] < good[0] < 0 and "perplexity" in printed.err
     for name, column in (("a.en", 0), ("a.fr", 1)):
-        lines = [line.split("\t")[column] for line in table.read_text().splitlines()]
-        (tmp_path / name).write_text("\n".join(lines) + "\n")
+        texts = [line.split("\t")[column] for line in table.read_text().splitlines()]
+        (tmp_path / name).write_text("\n".join(texts) + "\n")
     assert cli.main(["score", run, str(tmp_path / "a.en"), str(tmp_path / "a.fr"), "--json"]) == 0
-    first = json.loads(capsys.readouterr().out.splitlines()[0])
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (first["line"], second["line"]) == (1, 2)
     assert first["source"] == "Thank you." and first["log_prob"] == pytest.approx(good[1], abs=1e-5)
     assert [piece for piece, _ in first["tokens"]][-1] == "</s>"
 

@@ -1,0 +1,61 @@
+"""What a hypothesis is as text, and a line's translation from those of its parts."""
+
+import re
+from typing import NamedTuple
+
+from mt.data.tokenizers import Side
+from mt.decoding.batched_search import Hypothesis, Source
+from mt.decoding.repetition import runs_in_circles
+
+# What ends a line or a column somewhere: str.splitlines's, and the tab.
+_BREAKS = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
+
+
+class Translation(NamedTuple):
+    """One way to translate a line.
+
+    Attributes:
+        text: the translation.
+        score: what the search ranks by: `log_prob` over the length penalty, summed over the parts of a line that was
+            too long to translate whole.
+        log_prob: in nats, the end included.
+        warnings: what looks wrong: "cut", if it is as long as it may be; "repeats", if it runs in circles, as the
+            source does not; "unmet", if it does not keep to its constraints, as no translation was found that does.
+    """
+
+    text: str
+    score: float
+    log_prob: float
+    warnings: tuple[str, ...] = ()
+
+
+def read(side: Side, source: Source, found: list[Hypothesis], n: int, min_length: int) -> list[Translation]:
+    """The n best of a source's hypotheses, as text. None is blank, unless all are or `min_length` is 0."""
+    # A line stays a line, and a column a column, though bytes may spell their ends.
+    texts = [_BREAKS.sub(" ", text) for text in side.decode([each.tokens for each in found])]
+    ranked = list(zip(texts, found))
+    said = [each for each in ranked if each[0].strip()] if min_length else ranked
+    return [
+        Translation(text, each.score, each.log_prob, _warnings(each, source)) for text, each in (said or ranked)[:n]
+    ]
+
+
+def _warnings(hypothesis: Hypothesis, source: Source) -> tuple[str, ...]:
+    repeats = runs_in_circles(hypothesis.tokens) and not runs_in_circles(source.ids)
+    return ("cut",) * hypothesis.cut + ("repeats",) * repeats
+
+
+def join(parts: list[list[Translation]]) -> list[Translation]:
+    """A line's translations from those of its parts: the k-th best of each, joined."""
+    if not parts:
+        return [Translation("", 0.0, 0.0)]
+    if len(parts) == 1:
+        return parts[0]
+    joined = []
+    for rank in range(min(len(part) for part in parts)):
+        chosen = [part[rank] for part in parts]
+        text = " ".join(each.text for each in chosen)
+        score, log_prob = (sum(getattr(each, name) for each in chosen) for name in ("score", "log_prob"))
+        warnings = dict.fromkeys(warning for each in chosen for warning in each.warnings)
+        joined.append(Translation(text, score, log_prob, tuple(warnings)))
+    return joined
