@@ -1,5 +1,6 @@
 """Four fake devices, folders of its own, and the small model, tokenizer and corpus that tests share."""
 
+import gc
 import io
 import json
 import os
@@ -39,6 +40,16 @@ def shipped_pairs(split: str, count: int) -> list[tuple[str, str]]:
     """The first pairs of the shipped corpus."""
     sides = (read_lines(SHIPPED / f"{split}.{language}.xz") for language in ("en", "fr"))
     return [pair for pair, _ in zip(zip(*sides), range(count))]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_programs():
+    """Lets go of compiled programs before they are so many that Linux maps no more memory for them (65,530 pieces)."""
+    yield
+    maps = pathlib.Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > 20_000:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,7 @@ def select(totals: jax.Array, eos: int) -> Selected:
         eos: the token that ends a hypothesis.
     """
     beam, vocab = totals.shape[1:]
-    best, flat = top_k(totals.reshape(len(totals), beam * vocab), 2 * beam)
+    best, flat = top_k(totals.reshape(totals.shape[0], beam * vocab), 2 * beam)
     parents, tokens = flat // vocab, flat % vocab
     is_end = tokens == eos
     ends = jnp.where(is_end[:, :beam], best[:, :beam], NEVER)
