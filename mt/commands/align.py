@@ -5,7 +5,6 @@ import pathlib
 import sys
 
 import tyro
-from tqdm import tqdm
 
 from mt import parallel
 from mt.commands import lines, pairs
@@ -39,15 +38,9 @@ def main(arguments: Arguments) -> None:
     run, files = lines.run_and_files(arguments.run, arguments.input)
     parallel.use_cores_as_devices()
     parallel.use_compilation_cache(default_cache() / "xla")
-    replaced = lines.Replaced()
     pairs.check(files)
     translator = Translator.load(run, checkpoint=arguments.checkpoint)
-    bar = tqdm(desc="aligning", unit=" pairs", disable=not sys.stderr.isatty() or sys.stdout.isatty(), file=sys.stderr)
-    for chunk in pairs.chunks(files, replaced):
+    for chunk in pairs.worked_on(files, "aligning"):
         sources, targets = zip(*chunk)
         for found in translator.align(sources, targets, arguments.layer):
             sys.stdout.write(" ".join(f"{source}-{target}" for source, target in found or []) + "\n")
-        sys.stdout.flush()
-        bar.update(len(chunk))
-    bar.close()
-    replaced.report()

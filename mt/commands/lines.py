@@ -37,12 +37,21 @@ def check(paths: Sequence[pathlib.Path], invalid: Invalid) -> None:
     Raises:
         UserError: one is not there or, unless that is to be replaced, not UTF-8.
     """
-    for path in paths:
-        if not path.is_file():
-            raise UserError(f"{path}: {'not a file' if path.exists() else 'no such file'}; check the path")
+    check_existence(paths)
     if invalid != "replace":
         for path in paths:
             collections.deque(read_lines(path), 0)
+
+
+def check_existence(paths: Sequence[pathlib.Path]) -> None:
+    """Says which file is not there.
+
+    Raises:
+        UserError: one is not.
+    """
+    for path in paths:
+        if not path.is_file():
+            raise UserError(f"{path}: {'not a file' if path.exists() else 'no such file'}; check the path")
 
 
 def chunks(

@@ -2,7 +2,10 @@
 
 import collections
 import pathlib
+import sys
 from collections.abc import Iterator
+
+from tqdm import tqdm
 
 from mt.commands import lines
 from mt.data.datasets import pair_of, read_aligned, read_table
@@ -20,9 +23,26 @@ def check(files: tuple[pathlib.Path, ...]) -> None:
     """
     if len(files) > 2:
         raise UserError(f"{files[2]}: a third file; give one of tab-separated pairs, or sources and targets")
-    lines.check(files, None)
+    lines.check_existence(files)
     if files:
         collections.deque(chunks(files, lines.Replaced()), 0)
+
+
+def worked_on(files: tuple[pathlib.Path, ...], doing: str) -> Iterator[list[Pair]]:
+    """As `chunks`; what is printed of one goes out before the next, and a bar says how many are done.
+
+    Args:
+        files: see `chunks`.
+        doing: what the bar says.
+    """
+    replaced = lines.Replaced()
+    quiet = not sys.stderr.isatty() or sys.stdout.isatty()
+    with tqdm(desc=doing, unit=" pairs", disable=quiet, file=sys.stderr) as bar:
+        for chunk in chunks(files, replaced):
+            yield chunk
+            sys.stdout.flush()
+            bar.update(len(chunk))
+    replaced.report()
 
 
 def chunks(files: tuple[pathlib.Path, ...], replaced: lines.Replaced) -> Iterator[list[Pair]]:

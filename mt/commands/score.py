@@ -8,7 +8,6 @@ import pathlib
 import sys
 
 import tyro
-from tqdm import tqdm
 
 from mt import parallel
 from mt.commands import lines, pairs
@@ -49,12 +48,10 @@ def main(arguments: Arguments) -> None:
     run, files = lines.run_and_files(arguments.run, arguments.input)
     parallel.use_cores_as_devices()
     parallel.use_compilation_cache(default_cache() / "xla")
-    replaced = lines.Replaced()
     pairs.check(files)
     translator = Translator.load(run, *arguments.ensemble, checkpoint=arguments.checkpoint)
     numbers, tokens, total, long = itertools.count(1), 0, 0.0, 0
-    bar = tqdm(desc="scoring", unit=" pairs", disable=not sys.stderr.isatty() or sys.stdout.isatty(), file=sys.stderr)
-    for chunk in pairs.chunks(files, replaced):
+    for chunk in pairs.worked_on(files, "scoring"):
         sources, targets = zip(*chunk)
         scores = translator.score(sources, targets, **arguments.search.given())
         for pair, score, number in zip(chunk, scores, numbers):  # the endless one last, or it would lose a number
@@ -63,10 +60,6 @@ def main(arguments: Arguments) -> None:
                 long += 1
             else:
                 tokens, total = tokens + len(score.log_probs), total + score.log_prob
-        sys.stdout.flush()
-        bar.update(len(chunk))
-    bar.close()
-    replaced.report()
     if long:
         print(f"{long:,} pairs have more than 1,024 tokens on a side, and no score", file=sys.stderr)
     if tokens:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mt.layers.attention_maps import with_attention
+from mt.layers.attention_maps import maps_of
 from mt.models.interface import Params
 
 _CROSS = "cross_attention"
@@ -27,8 +27,7 @@ def cross_attention(model: Any, layer: int | None = None) -> Callable[[Params, A
     """
 
     def weights(params: Params, batch: Any) -> jax.Array:
-        _, maps = with_attention(lambda: model.apply({"params": params}, batch, method="hidden"))
-        [layers] = [found for name, found in maps.items() if name.endswith(_CROSS)]
+        [layers] = [found for name, found in maps_of(model, params, batch).items() if name.endswith(_CROSS)]
         return jnp.mean(layers[max(len(layers) - 2, 0) if layer is None else layer], axis=1)
 
     return weights

@@ -9,7 +9,7 @@ import numpy as np
 
 from mt.decoding.batches import RowWorkers, bound, in_batches
 from mt.decoding.ensemble import Ensemble, log_mean
-from mt.layers.attention_maps import with_attention
+from mt.layers.attention_maps import maps_of
 from mt.models.interface import Batch, Params
 
 
@@ -79,11 +79,8 @@ def attention_maps(
     """
     batch = forced_batch(*(np.array([ids], np.int32) for ids in (source, inputs, targets)))
 
-    @jax.jit
-    def weights(params: Params) -> dict[str, list[jax.Array]]:
-        return with_attention(lambda: model.apply({"params": params}, batch, method="hidden"))[1]
-
-    return {name: np.stack(layers)[:, 0] for name, layers in jax.device_get(weights(params)).items()}
+    found = jax.device_get(jax.jit(lambda params: maps_of(model, params, batch))(params))
+    return {name: np.stack(layers)[:, 0] for name, layers in found.items()}
 
 
 def forced_batch(source: Any, inputs: Any, targets: Any) -> Batch:

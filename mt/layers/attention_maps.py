@@ -39,6 +39,11 @@ def with_attention(run: Callable[[], Any]) -> tuple[Any, dict[str, list[jax.Arra
     return result, found
 
 
+def maps_of(model: Any, params: Any, batch: Any) -> dict[str, list[jax.Array]]:
+    """The weights of a model's attentions as it reads a training batch; see `with_attention`."""
+    return with_attention(lambda: model.apply({"params": params}, batch, method="hidden"))[1]
+
+
 def _name(module: nn.Module) -> str:
     """A module's path without the numbers of layers."""
     return "/".join(part.rstrip("0123456789").rstrip("_") for part in module.path)

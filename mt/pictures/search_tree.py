@@ -63,8 +63,9 @@ def text(root: Node) -> str:
         mark = "*" if end.is_best else " "
         lines.append(f"{indent}{'└' if is_last else '├'}{mark}{' '.join(words)}  {end.log_prob:.2f}")
         below = indent + ("  " if is_last else "│ ")
-        for child in _ordered(end):
-            write(child, below, child is _ordered(end)[-1])
+        children = _ordered(end)
+        for child in children:
+            write(child, below, child is children[-1])
 
     write(root, "", True)
     return "".join(f"{line}\n" for line in lines)
