@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mt.decoding.ensemble import Ensemble
 from mt.layers.attention_maps import maps_of
 from mt.models.interface import Params
 
@@ -18,13 +19,19 @@ def cross_attention(model: Any, layer: int | None = None) -> Callable[[Params, A
     """The mean over heads of one layer's look at the source, as each target token is written.
 
     Args:
-        model: a Flax module with the method `hidden` and encoder-decoder attention.
+        model: a Flax module with the method `hidden` and encoder-decoder attention, or an `Ensemble` of such, whose
+            mean it is.
         layer: which, from 0; None is the last but one, whose heads align best (Garg et al. 2019, section 4.1), or the
             only one.
 
     Returns:
         A function of parameters and a batch, see `scoring.forced_batch`: float32 [rows, target_length, source_length].
     """
+    if isinstance(model, Ensemble):
+        members = [cross_attention(member, layer) for member in model.members]
+        return lambda params, batch: jnp.mean(
+            jnp.stack([member(own, batch) for member, own in zip(members, params)]), axis=0
+        )
 
     def weights(params: Params, batch: Any) -> jax.Array:
         [layers] = [found for name, found in maps_of(model, params, batch).items() if name.endswith(_CROSS)]
@@ -33,8 +40,8 @@ def cross_attention(model: Any, layer: int | None = None) -> Callable[[Params, A
     return weights
 
 
-def align(weights: np.ndarray, source: Sequence[str], target: Sequence[str]) -> list[tuple[int, int]]:
-    """Each target word's source word: that which its tokens look at most.
+def word_weights(weights: np.ndarray, source: Sequence[str], target: Sequence[str]) -> np.ndarray:
+    """How much each target word's tokens look at each source word's; words are what white space separates.
 
     Args:
         weights: [target, source], at least as long as the tokens.
@@ -42,16 +49,23 @@ def align(weights: np.ndarray, source: Sequence[str], target: Sequence[str]) -> 
         target: the same of the translation.
 
     Returns:
-        Pairs of a source word's number and a target word's, by the target's; words are what white space separates,
-        counted from 0.
+        Sums of `weights`, [target words, source words].
     """
     words = [_words(pieces) for pieces in (source, target)]
-    if not words[0] or not words[1]:
-        return []
-    sums = np.zeros((words[1][-1] + 1, words[0][-1] + 1))
-    inner = weights[: len(words[1]), : len(words[0])]
-    np.add.at(sums, (np.array(words[1])[:, None], np.array(words[0])[None]), inner)
-    return [(int(best), word) for word, best in enumerate(sums.argmax(axis=1))]
+    sums = np.zeros([max(of_side, default=-1) + 1 for of_side in words[::-1]])
+    if sums.size:
+        inner = weights[: len(words[1]), : len(words[0])]
+        np.add.at(sums, (np.array(words[1])[:, None], np.array(words[0])[None]), inner)
+    return sums
+
+
+def align(weights: np.ndarray) -> list[tuple[int, int]]:
+    """Each target word's source word, that which it looks at most: pairs of both's numbers, by the target's.
+
+    Args:
+        weights: see `word_weights`.
+    """
+    return [(int(best), word) for word, best in enumerate(weights.argmax(axis=1))] if weights.size else []
 
 
 def _words(pieces: Sequence[str]) -> list[int]:

@@ -108,16 +108,23 @@ class Begins:
 
 @dataclasses.dataclass(frozen=True)
 class Phrase:
-    """Whole words stand somewhere in a translation, or nowhere in it.
+    """Whole words stand in a translation so often.
 
     Attributes:
         ways: to write the words, each as symbols and of which kind those are.
-        wanted: whether one of them must be there, or none may. What is wanted does not begin right after a full stop or
-            the like, where no word would.
+        least: how often one of them must be there. What is wanted does not begin right after a full stop or the like,
+            where no word would.
+        most: how often at most; None is any number.
     """
 
     ways: tuple[tuple[tuple[int, Kind], ...], ...]
-    wanted: bool
+    least: int
+    most: int | None
+
+    @property
+    def wanted(self) -> bool:
+        """See `Rule`."""
+        return self.least > 0
 
     @property
     def symbols(self) -> tuple[int, ...]:
@@ -125,21 +132,24 @@ class Phrase:
         return tuple({symbol for way in self.ways for symbol, _ in way})
 
     def start(self) -> Hashable:
-        """See `Rule`. States are how much of which way may have been read, and the last symbol's kind; or `True`, that
-        the words were there."""
-        return frozenset(), Kind.BEFORE
+        """See `Rule`. States are how often the words were there, how much of which way may have been read since, and
+        the last symbol's kind; or `True`, that nothing is left to be watched."""
+        return 0, frozenset(), Kind.BEFORE
 
     def step(self, state: Any, symbol: int, kind: Kind) -> Hashable | None:
         """See `Rule`."""
         if state is True:
             return state
-        read, last = state
+        count, read, last = state
+        if any(self._is_whole(*each) and not kind == self._last(each[0]) == Kind.WORD for each in read):
+            count, read = count + 1, frozenset()
         begun = {(number, 0) for number, way in enumerate(self.ways) if self._may_begin(last, way[0][1])}
         after = {(n, place + 1) for n, place in read | begun if self._follows(n, place, symbol)}
-        ended = any(self._is_whole(*each) and not kind == self._last(each[0]) == Kind.WORD for each in read)
-        if ended or any(self._is_whole(*each) and self._last(each[0]) != Kind.WORD for each in after):
-            return True if self.wanted else None
-        return frozenset(after), kind
+        if any(self._is_whole(*each) and self._last(each[0]) != Kind.WORD for each in after):
+            count, after = count + 1, set()
+        if self.most is not None and count > self.most:
+            return None
+        return True if self.most is None and count >= self.least else (count, frozenset(after), kind)
 
     def _may_begin(self, last: Kind, first: Kind) -> bool:
         return first != Kind.WORD or last == Kind.BEFORE or (last == Kind.AFTER and not self.wanted)
@@ -156,8 +166,10 @@ class Phrase:
 
     def may_end(self, state: Any) -> bool:
         """See `Rule`."""
-        there = state is True or any(self._is_whole(*each) for each in state[0])
-        return there == self.wanted
+        if state is True:
+            return True
+        count = state[0] + any(self._is_whole(*each) for each in state[1])
+        return self.least <= count and (self.most is None or count <= self.most)
 
 
 class Alphabet:
@@ -198,8 +210,15 @@ class Alphabet:
 
     def phrase(self, ways: Sequence[str], wanted: bool) -> Automaton:
         """The rule that whole words stand in a translation, or do not, in one of several ways to write them."""
-        spelt = [self.spell(way) for way in ways]
-        return self.compile(Phrase(tuple(tuple((symbol, _kind(symbol)) for symbol in way) for way in spelt), wanted))
+        return self._counted(ways, 1 if wanted else 0, None if wanted else 0)
+
+    def once(self, text: str) -> Automaton:
+        """The rule that a text stands in a translation once, and no second time."""
+        return self._counted([text], 1, 1)
+
+    def _counted(self, ways: Sequence[str], least: int, most: int | None) -> Automaton:
+        spelt = [tuple((symbol, _kind(symbol)) for symbol in self.spell(way)) for way in ways]
+        return self.compile(Phrase(tuple(spelt), least, most))
 
     def compile(self, rule: Rule) -> Automaton:
         """A rule over characters as one over this vocabulary's tokens. What writes nothing is not allowed."""

@@ -1,12 +1,17 @@
 """What is asked of a translation in words, made into rules for a vocabulary."""
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Sequence
 
 from mt.data.tokenizers import Side
 from mt.decoding.automata import FAR, Alphabet, Automaton
+from mt.decoding.keeping import Hidden, hide
 from mt.errors import UserError
+
+# How a model sees what is kept, best first.
+_LETTERS, _BRACKETS = "XYZWVU", ("{{{}}}", "[{}]", "({})", "<{}>")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,11 +22,22 @@ class Constraints:
         prefix: how it begins, were it in the middle of a word; if it ends in a space, the word is whole.
         required: of each of these, one stands in it: whole words, in one of several ways to write them.
         forbidden: whole words that do not.
+        keep: parts of the source that stand in it as they are, as often as in the source; see `keeping.find`.
     """
 
     prefix: str = ""
     required: tuple[tuple[str, ...], ...] = ()
     forbidden: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+
+    def joined(self, other: "Constraints") -> "Constraints":
+        """What both ask; of two prefixes, the other's."""
+        return Constraints(
+            other.prefix or self.prefix,
+            self.required + other.required,
+            self.forbidden + other.forbidden,
+            self.keep + other.keep,
+        )
 
 
 class Constrainer:
@@ -37,14 +53,39 @@ class Constrainer:
     def _alphabet(self) -> Alphabet:
         return Alphabet(self._side.pieces(range(len(self._side))))
 
+    def hide(self, text: str, parts: Sequence[str]) -> Hidden:
+        """See `keeping.hide`.
+
+        Raises:
+            UserError: the vocabulary has not what it takes to write a stand-in.
+        """
+        if not parts:
+            return Hidden(text, {})
+        return hide(text, parts, *self._stand_ins)
+
+    @functools.cached_property
+    def _stand_ins(self) -> tuple[str, str]:
+        """Of letters and brackets, those that the vocabulary can write."""
+
+        def known(text: str) -> bool:
+            with contextlib.suppress(UserError):
+                return bool(self._alphabet.spell(text))
+            return False
+
+        brackets = [way for way in _BRACKETS if known(way.format("0123456789"))]
+        if not brackets:
+            raise UserError("the model has no tokens for brackets and digits to stand for what is kept; keep nothing")
+        return "".join(filter(known, _LETTERS)), brackets[0]
+
     def automata(self, constraints: Constraints) -> list[Automaton]:
-        """A rule for each of the constraints.
+        """A rule for each of the constraints; what is kept are stand-ins.
 
         Raises:
             UserError: one of them is blank, or cannot be written with this vocabulary.
         """
         found = [self._begins(constraints.prefix)] if constraints.prefix.strip() else []
         found += [self._phrase(ways, True) for ways in dict.fromkeys(constraints.required)]
+        found += [self._once(stand_in) for stand_in in constraints.keep]
         return found + [self._phrase((phrase,), False) for phrase in dict.fromkeys(constraints.forbidden)]
 
     @functools.lru_cache(1000)  # noqa: B019 - a translator lives as long as its process
@@ -57,6 +98,10 @@ class Constrainer:
         if not ways or not all(way.strip() for way in ways):
             raise UserError("a phrase that is required or forbidden is blank; leave it out")
         return _possible(self._alphabet.phrase([self._normal(way) for way in ways], wanted), " or ".join(ways))
+
+    @functools.lru_cache(1000)  # noqa: B019
+    def _once(self, stand_in: str) -> Automaton:
+        return _possible(self._alphabet.once(stand_in), stand_in)
 
     def _normal(self, text: str) -> str:
         return self._side.decode(self._side.encode([text.strip()]))[0]

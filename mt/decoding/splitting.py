@@ -10,6 +10,26 @@ _BOUNDARIES = (
     re.compile(r"\s+"),
 )
 
+# Where a sentence may end: behind marks that need no space after them, or before what begins like a sentence, unless
+# what stands before the mark looks like an abbreviation: an initial, or short and with a capital, or with stops within.
+_SENTENCE_END = re.compile(r"[。！？]+[”’」』）]*|[.!?…]+[\"'”’»)\]]*(?=\s+[\"'“‘«(\[¿¡]*[^\W_a-zß-öø-ÿ])")
+_ABBREVIATION = re.compile(r"(?:^|[\s(\[«“\"'])(?:[^\W\d_]|[^\W\d_a-z][^\W\d_]{1,2}|\S*\w\.\w+)\.$")
+
+
+def sentences(text: str) -> list[tuple[int, int]]:
+    """Where each sentence of a text begins and ends, without white space around it; none of a blank one."""
+    found, begin = [], 0
+    for match in _SENTENCE_END.finditer(text):
+        if not _ABBREVIATION.search(text, begin, match.end()):
+            found.append((begin, match.end()))
+            begin = match.end()
+    spans = []
+    for first, last in [*found, (begin, len(text))]:
+        part = text[first:last]
+        if part.strip():
+            spans.append((first + len(part) - len(part.lstrip()), first + len(part.rstrip())))
+    return spans
+
 
 def split_long(text: str, max_length: int, length: Callable[[str], int]) -> list[str]:
     """Cuts a text into as few pieces as fit, at the best boundaries that there are.

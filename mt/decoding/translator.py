@@ -2,75 +2,43 @@
 
 import dataclasses
 import itertools
-import math
 import pathlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
 from mt import pretrained, trained
 from mt.data.text import batched
 from mt.data.tokenizers import Tokenizers
-from mt.decoding.alignment import align, cross_attention
 from mt.decoding.batched_search import Hypothesis, Source, max_target_length, search_sources
-from mt.decoding.batches import RowWorkers
-from mt.decoding.beam_search import SearchConfig, length_penalty, trace
+from mt.decoding.beam_search import SearchConfig, trace
 from mt.decoding.constraints import Constrainer, Constraints
 from mt.decoding.ensemble import Ensemble
+from mt.decoding.keeping import Hidden, Kind, find
 from mt.decoding.minimum_risk import expected_utilities
+from mt.decoding.reader import LENGTHS, SURROGATES, Attention, Reader
 from mt.decoding.sampling import SamplingConfig
-from mt.decoding.scoring import Score, attention_maps, forced_batch, read_pairs, score_pairs
+from mt.decoding.scoring import attention_maps
 from mt.decoding.splitting import split_long
 from mt.decoding.translation import Translation, join, read
-from mt.errors import UserError, nearest
+from mt.errors import UserError
 
-# Source lengths that programs are compiled for: each sentence takes the smallest that holds it.
-_LENGTHS = (16, 32, 64, 128, 256, 512, 1024)
 _CHUNK = 2048
-_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
-class Attention(NamedTuple):
-    """Where a model's attention looks, as a source is translated.
-
-    Attributes:
-        source: the source's tokens as the tokenizer writes them.
-        inputs: those that the decoder reads, its start first.
-        target: those that it writes, each after the input at the same place.
-        maps: float32 [layers, heads, query, key] by the attention's name, see `attention_maps.with_attention`.
-    """
-
-    source: list[str]
-    inputs: list[str]
-    target: list[str]
-    maps: dict[str, np.ndarray]
-
-
-class Translator:
+class Translator(Reader):
     """A model, its tokenizers and its search. The search's programs are compiled when they are first needed.
 
     Threads may share it.
     """
 
     def __init__(self, model: Any, params: Any, tokenizers: Tokenizers, search: SearchConfig, max_source_length: int):
-        """Args:
-        model: an `interface.Searchable`.
-        params: its parameters, on one device; may be replaced while training goes on. They are copied to all devices
-            of this host, which share the sentences among them.
-        tokenizers: of both sides.
-        search: how to search, unless a call says otherwise.
-        max_source_length: the longest source in tokens, eos included; longer ones are split.
-        """
-        self._workers = RowWorkers(params)
-        self.tokenizers = tokenizers
-        self.search = search
-        self._max_source_length = max_source_length
+        """See `Reader`. Longer sources than `max_source_length` are split."""
+        super().__init__(model, params, tokenizers, search, max_source_length)
         self._constrainer = Constrainer(tokenizers.target)
         self._lengths = source_lengths(max_source_length)
-        self._model = model
 
     @classmethod
     def load(cls, *runs: str | pathlib.Path, checkpoint: str = "best") -> "Translator":
@@ -91,15 +59,6 @@ class Translator:
     def of(cls, found: trained.Trained) -> "Translator":
         """The translator of a model that was read from disk."""
         return cls(found.model, found.params, found.tokenizers, found.search, found.max_source_length)
-
-    @property
-    def params(self) -> Any:
-        """The model's parameters, on one device."""
-        return self._workers.params
-
-    @params.setter
-    def params(self, params: Any) -> None:
-        self._workers.params = params
 
     def translate(
         self, texts: Sequence[str], constraints: Sequence[Constraints] | None = None, **search: Any
@@ -143,21 +102,43 @@ class Translator:
             raise UserError(f"n best: {n} is not between 1 and the beam size, which is {config.beam_size}")
         if constraints is not None and len(constraints) != len(texts):
             raise UserError(f"constraints: {len(constraints)} for {len(texts)} texts; give as many")
-        asked = list(zip(texts, constraints or itertools.repeat(Constraints())))
+        hidden, asked = [], []
+        for text, wanted in zip(texts, constraints or itertools.repeat(Constraints())):
+            hidden.append(self.hide(text, wanted.keep))
+            wanted = dataclasses.replace(wanted, keep=tuple(hidden[-1].parts))
+            asked.append((hidden[-1].text, hidden[-1].says_nothing, wanted))
         different = list(dict.fromkeys(asked))  # many a text is there more than once
-        parts = self._split([_SURROGATES.sub("\ufffd", text) for text, _ in different])
+        parts = self._split(["" if nothing else text for text, nothing, _ in different])
         sources = [
-            [self._source(ids, wanted, first) for ids, first in zip(of_text, (True, *[False] * len(of_text)))]
-            for of_text, (_, wanted) in zip(parts, different)
+            [self._source(part, ids, wanted, place == 0) for place, (part, ids) in enumerate(of_text)]
+            for of_text, (*_, wanted) in zip(parts, different)
         ]
         found = iter(self._search([source for of_text in sources for source in of_text], config, n, sampling))
         joined = {key: join([next(found) for _ in of_text]) for key, of_text in zip(different, sources)}
-        return [list(joined[key]) for key in asked]
+        for text, nothing, wanted in different:
+            if nothing:
+                joined[text, nothing, wanted] = [Translation(text, 0.0, 0.0)]
+        return [
+            [found._replace(text=each.shown(found.text)) for found in joined[key]] for each, key in zip(hidden, asked)
+        ]
 
-    def _source(self, ids: list[int], wanted: Constraints, first: bool) -> Source:
+    def kept(self, text: str, kinds: Collection[Kind]) -> tuple[str, ...]:
+        """The parts of a text that `Constraints.keep` would keep of these kinds; see `keeping.find`."""
+        return find(text, kinds, self._is_unknown)
+
+    def _is_unknown(self, word: str) -> bool:
+        pieces = self.tokenizers.source.pieces(self.tokenizers.source.encode([word])[0])
+        return any(re.fullmatch("<unk>|<0x[0-9A-F]{2}>", piece) for piece in pieces)
+
+    def hide(self, text: str, parts: Sequence[str]) -> Hidden:
+        """A text as `n_best` sees it where some of its parts are to be kept; see `keeping.hide`."""
+        return self._constrainer.hide(SURROGATES.sub("\ufffd", text), parts)
+
+    def _source(self, text: str, ids: list[int], wanted: Constraints, first: bool) -> Source:
+        keep = tuple(stand_in for stand_in in wanted.keep if stand_in in text)
         if not first:
             wanted = Constraints(forbidden=wanted.forbidden)
-        return Source(ids, tuple(self._constrainer.automata(wanted)))
+        return Source(ids, tuple(self._constrainer.automata(dataclasses.replace(wanted, keep=keep))))
 
     def _search(
         self, sources: list[Source], config: SearchConfig, n: int, sampling: SamplingConfig | None
@@ -208,80 +189,6 @@ class Translator:
         for chunk in batched(lines, _CHUNK):
             yield from self.n_best(chunk, n, **search)
 
-    def score(self, sources: Sequence[str], targets: Sequence[str], **search: Any) -> list[Score | None]:
-        """How likely each target is as the translation of its source.
-
-        Args:
-            sources: one translation unit each.
-            targets: of each source.
-            search: fields of `SearchConfig` to change; those of the length penalty count.
-
-        Returns:
-            A score a pair; None for one of which either side has more than 1,024 tokens.
-
-        Raises:
-            UserError: there are not as many targets as sources, or the search has no such field.
-        """
-        config, pairs = self._search_config(search), self._pairs(sources, targets)
-        found = iter(score_pairs(self._workers, self._model, self.tokenizers.start, _short(pairs), _LENGTHS))
-        scores: list[Score | None] = []
-        for pair in pairs:
-            if max(map(len, pair)) > _LENGTHS[-1]:
-                scores.append(None)
-                continue
-            log_probs = next(found)
-            total = math.fsum(log_probs)
-            score = total / float(length_penalty(len(log_probs), config))
-            scores.append(Score(score, total, self.tokenizers.target.pieces(pair[1]), log_probs))
-        return scores
-
-    def align(
-        self, sources: Sequence[str], targets: Sequence[str], layer: int | None = None
-    ) -> list[list[tuple[int, int]] | None]:
-        """Which word of its source each word of a translation comes from, by where the decoder looks.
-
-        Args:
-            sources: one translation unit each.
-            targets: of each source.
-            layer: see `alignment.cross_attention`.
-
-        Returns:
-            Of each pair, the numbers of a source word and of a target word, for each target word; words are what white
-            space separates, counted from 0. None for a pair of which a side has more than 1,024 tokens.
-
-        Raises:
-            UserError: there are not as many targets as sources, the model has no such layer, or it is an ensemble.
-        """
-        if isinstance(self._model, Ensemble):
-            raise UserError("align: is of one model, not of an ensemble; name a single run")
-        depth = self._model.config.decoder_depth
-        if layer is not None and not 0 <= layer < depth:
-            raise UserError(f"layer: {layer} is not from 0 to {depth - 1}, the decoder's last")
-        weights, pairs = cross_attention(self._model, layer), self._pairs(sources, targets)
-        name, start = f"cross-attention of layer {layer}", self.tokenizers.start
-
-        def function(params: Any, rows: Any) -> Any:
-            return weights(params, forced_batch(*rows))
-
-        found = iter(read_pairs(self._workers, self._model, name, function, start, _short(pairs), _LENGTHS))
-        pieces = self.tokenizers.source.pieces, self.tokenizers.target.pieces
-        return [
-            None
-            if max(map(len, pair)) > _LENGTHS[-1]
-            else align(next(found), *(written(ids) for written, ids in zip(pieces, pair)))
-            for pair in pairs
-        ]
-
-    def _pairs(self, sources: Sequence[str], targets: Sequence[str]) -> list[tuple[list[int], list[int]]]:
-        """Texts' ids, with eos."""
-        if isinstance(sources, str) or isinstance(targets, str) or len(sources) != len(targets):
-            raise UserError("sources and targets: give two lists of as many texts; put single ones into lists")
-        source, target = (
-            side.encode([_SURROGATES.sub("\ufffd", text) for text in texts])
-            for side, texts in ((self.tokenizers.source, sources), (self.tokenizers.target, targets))
-        )
-        return list(zip(source, target))
-
     def attention(self, source: str, target: str | None = None) -> Attention:
         """Where each of the model's attention heads looks.
 
@@ -326,36 +233,18 @@ class Translator:
 
         return [(written(step.live), written(step.finished)) for step in steps]
 
-    def _single(self, source: str) -> list[int]:
-        """A text's ids, if it is translated in one part."""
-        ids = self.tokenizers.source.encode([source])[0]
-        if not 2 <= len(ids) <= self._max_source_length:
-            raise UserError(
-                f"the text has {len(ids) - 1} tokens; give one sentence, of 1 to {self._max_source_length - 1}"
-            )
-        return ids
-
-    def _search_config(self, changes: dict[str, Any]) -> SearchConfig:
-        fields = {field.name for field in dataclasses.fields(SearchConfig)}
-        for name in changes.keys() - fields:
-            raise UserError(f"search has no field {name!r}{nearest(name, fields)}; it has {', '.join(sorted(fields))}")
-        return dataclasses.replace(self.search, **changes)
-
-    def _split(self, texts: Sequence[str]) -> list[list[list[int]]]:
-        """Each text's parts as ids with eos: none of a blank one, several of one too long."""
+    def _split(self, texts: Sequence[str]) -> list[list[tuple[str, list[int]]]]:
+        """Each text's parts, also as ids with eos: none of a blank one, several of one too long."""
         parts, encode = [], self.tokenizers.source.encode
         for text, whole in zip(texts, encode(texts)):
-            ids = [whole]
+            of_text = [(text, whole)]
             if len(whole) > self._max_source_length:
-                ids = encode(split_long(text, self._max_source_length, lambda part: len(encode([part])[0])))
-            parts.append([each for each in ids if len(each) > 1 and text.strip()])
+                pieces = split_long(text, self._max_source_length, lambda part: len(encode([part])[0]))
+                of_text = list(zip(pieces, encode(pieces)))
+            parts.append([(part, ids) for part, ids in of_text if len(ids) > 1 and text.strip()])
         return parts
-
-
-def _short(pairs: list[tuple[list[int], list[int]]]) -> list[tuple[list[int], list[int]]]:
-    return [pair for pair in pairs if max(map(len, pair)) <= _LENGTHS[-1]]
 
 
 def source_lengths(longest: int) -> list[int]:
     """The lengths that programs are compiled for, up to that of the longest source there is."""
-    return sorted({min(length, longest) for length in (*_LENGTHS, longest)})
+    return sorted({min(length, longest) for length in (*LENGTHS, longest)})

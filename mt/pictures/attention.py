@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from mt.decoding.translator import Attention
+from mt.decoding.reader import Attention
 from mt.pictures.plotting import drawable, figure
 
 # Of each attention: what asks, what is looked at, and a title.

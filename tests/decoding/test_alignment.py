@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mt import cli, pretrained
-from mt.decoding.alignment import align
+from mt.decoding.alignment import align, word_weights
 from mt.errors import UserError
 
 
@@ -13,8 +13,8 @@ def test_each_target_word_takes_the_source_word_that_its_tokens_look_at_most():
     weights = np.full((8, 9), 0.05)  # padded
     for row, column, weight in ((0, 0, 0.6), (1, 1, 0.3), (2, 2, 0.3), (2, 3, 0.4), (3, 4, 0.9), (4, 5, 0.99)):
         weights[row, column] = weight
-    assert align(weights, source, target) == [(0, 0), (1, 1), (2, 2)]
-    assert align(weights, ["</s>"], target) == align(weights, source, ["</s>"]) == []
+    assert align(word_weights(weights, source, target)) == [(0, 0), (1, 1), (2, 2)]
+    assert align(word_weights(weights, ["</s>"], target)) == align(word_weights(weights, source, ["</s>"])) == []
 
 
 def test_an_alignment_depends_on_neither_order_nor_neighbours(tiny_translator):

@@ -49,6 +49,7 @@ RULES = {
     ),
     "two words": ([ALPHABET.phrase(["ab a"], True)], lambda text: bool(re.search(r"\bab a\b", text))),
     "not wanted": ([ALPHABET.phrase(["a"], False)], lambda text: not re.search(r"\ba\b", text)),
+    "once": ([ALPHABET.once("a")], lambda text: len(re.findall(r"\ba\b", text)) == 1),
     "all at once": (
         [
             ALPHABET.begins("a"),
@@ -117,6 +118,8 @@ def test_an_automaton_says_what_a_regular_expression_says(data):
     for wanted, before in ((True, r"(?<![ab.])"), (False, r"(?<![ab])")):
         there = bool(re.search(before * (phrase[0] in "ab") + re.escape(phrase) + after, text))
         assert keeps(alphabet.phrase([phrase], wanted), tokens) == (there == wanted)
+    times = len(re.findall(r"(?<![ab.])" * (phrase[0] in "ab") + re.escape(phrase) + after, text))
+    assert keeps(alphabet.once(phrase), tokens) == (times == 1)
     assert keeps(alphabet.begins(phrase), tokens) == text.startswith(f" {phrase}")
     assert not keeps(alphabet.phrase([phrase], False), [0])  # what writes nothing is not allowed
 

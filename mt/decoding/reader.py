@@ -1,0 +1,177 @@
+"""What a model makes of translations that are there already."""
+
+import dataclasses
+import math
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mt.data.tokenizers import Tokenizers
+from mt.decoding.alignment import align, cross_attention, word_weights
+from mt.decoding.batches import RowWorkers
+from mt.decoding.beam_search import SearchConfig, length_penalty
+from mt.decoding.ensemble import Ensemble
+from mt.decoding.scoring import Score, forced_batch, read_pairs, score_pairs
+from mt.errors import UserError, nearest
+
+# Lengths that programs are compiled for: each text takes the smallest that holds it.
+LENGTHS = (16, 32, 64, 128, 256, 512, 1024)
+SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+class Attention(NamedTuple):
+    """Where a model's attention looks, as a source is translated.
+
+    Attributes:
+        source: the source's tokens as the tokenizer writes them.
+        inputs: those that the decoder reads, its start first.
+        target: those that it writes, each after the input at the same place.
+        maps: float32 [layers, heads, query, key] by the attention's name, see `attention_maps.with_attention`.
+    """
+
+    source: list[str]
+    inputs: list[str]
+    target: list[str]
+    maps: dict[str, np.ndarray]
+
+
+class Reader:
+    """A model with its tokenizers, and what it says of pairs of texts. Threads may share it."""
+
+    def __init__(self, model: Any, params: Any, tokenizers: Tokenizers, search: SearchConfig, max_source_length: int):
+        """Args:
+        model: a Flax module, or an `ensemble.Ensemble`.
+        params: its parameters, on one device; may be replaced while training goes on. They are copied to all devices
+            of this host, which share the sentences among them.
+        tokenizers: of both sides.
+        search: how to search, and to rank what is found, unless a call says otherwise.
+        max_source_length: the longest source in tokens that it takes at once, eos included.
+        """
+        self._workers = RowWorkers(params)
+        self._model = model
+        self.tokenizers = tokenizers
+        self.search = search
+        self._max_source_length = max_source_length
+
+    @property
+    def params(self) -> Any:
+        """The model's parameters, on one device."""
+        return self._workers.params
+
+    @params.setter
+    def params(self, params: Any) -> None:
+        self._workers.params = params
+
+    def score(self, sources: Sequence[str], targets: Sequence[str], **search: Any) -> list[Score | None]:
+        """How likely each target is as the translation of its source.
+
+        Args:
+            sources: one translation unit each.
+            targets: of each source.
+            search: fields of `SearchConfig` to change; those of the length penalty count.
+
+        Returns:
+            A score a pair; None for one of which either side has more than 1,024 tokens.
+
+        Raises:
+            UserError: there are not as many targets as sources, or the search has no such field.
+        """
+        config, pairs = self._search_config(search), self._pairs(sources, targets)
+        found = iter(score_pairs(self._workers, self._model, self.tokenizers.start, _short(pairs), LENGTHS))
+        scores: list[Score | None] = []
+        for pair in pairs:
+            if max(map(len, pair)) > LENGTHS[-1]:
+                scores.append(None)
+                continue
+            log_probs = next(found)
+            total = math.fsum(log_probs)
+            score = total / float(length_penalty(len(log_probs), config))
+            scores.append(Score(score, total, self.tokenizers.target.pieces(pair[1]), log_probs))
+        return scores
+
+    def align(
+        self, sources: Sequence[str], targets: Sequence[str], layer: int | None = None
+    ) -> list[list[tuple[int, int]] | None]:
+        """Which word of its source each word of a translation comes from, by where the decoder looks.
+
+        Args:
+            sources: one translation unit each.
+            targets: of each source.
+            layer: see `alignment.cross_attention`.
+
+        Returns:
+            Of each pair, the numbers of a source word and of a target word, for each target word; words are what white
+            space separates, counted from 0. None for a pair of which a side has more than 1,024 tokens.
+
+        Raises:
+            UserError: see `word_weights`.
+        """
+        found = self.word_weights(sources, targets, layer)
+        return [None if weights is None else align(weights) for weights in found]
+
+    def word_weights(
+        self, sources: Sequence[str], targets: Sequence[str], layer: int | None = None
+    ) -> list[np.ndarray | None]:
+        """How much the decoder looks at each source word as it writes each word of a translation.
+
+        Args:
+            sources: see `align`.
+            targets: see `align`.
+            layer: see `align`.
+
+        Returns:
+            Of each pair, [target words, source words], sums over their tokens. None for a pair of which a side has more
+            than 1,024 tokens.
+
+        Raises:
+            UserError: there are not as many targets as sources, or the model has no such layer.
+        """
+        members = self._model.members if isinstance(self._model, Ensemble) else [self._model]
+        depth = min(member.config.decoder_depth for member in members)
+        if layer is not None and not 0 <= layer < depth:
+            raise UserError(f"layer: {layer} is not from 0 to {depth - 1}, the decoder's last")
+        weights, pairs = cross_attention(self._model, layer), self._pairs(sources, targets)
+        name, start = f"cross-attention of layer {layer}", self.tokenizers.start
+
+        def function(params: Any, rows: Any) -> Any:
+            return weights(params, forced_batch(*rows))
+
+        found = iter(read_pairs(self._workers, self._model, name, function, start, _short(pairs), LENGTHS))
+        pieces = self.tokenizers.source.pieces, self.tokenizers.target.pieces
+        return [
+            None
+            if max(map(len, pair)) > LENGTHS[-1]
+            else word_weights(next(found), *(written(ids) for written, ids in zip(pieces, pair)))
+            for pair in pairs
+        ]
+
+    def _pairs(self, sources: Sequence[str], targets: Sequence[str]) -> list[tuple[list[int], list[int]]]:
+        """Texts' ids, with eos."""
+        if isinstance(sources, str) or isinstance(targets, str) or len(sources) != len(targets):
+            raise UserError("sources and targets: give two lists of as many texts; put single ones into lists")
+        source, target = (
+            side.encode([SURROGATES.sub("\ufffd", text) for text in texts])
+            for side, texts in ((self.tokenizers.source, sources), (self.tokenizers.target, targets))
+        )
+        return list(zip(source, target))
+
+    def _search_config(self, changes: dict[str, Any]) -> SearchConfig:
+        fields = {field.name for field in dataclasses.fields(SearchConfig)}
+        for name in changes.keys() - fields:
+            raise UserError(f"search has no field {name!r}{nearest(name, fields)}; it has {', '.join(sorted(fields))}")
+        return dataclasses.replace(self.search, **changes)
+
+    def _single(self, source: str) -> list[int]:
+        """A text's ids, if it is translated in one part."""
+        ids = self.tokenizers.source.encode([source])[0]
+        if not 2 <= len(ids) <= self._max_source_length:
+            raise UserError(
+                f"the text has {len(ids) - 1} tokens; give one sentence, of 1 to {self._max_source_length - 1}"
+            )
+        return ids
+
+
+def _short(pairs: list[tuple[list[int], list[int]]]) -> list[tuple[list[int], list[int]]]:
+    return [pair for pair in pairs if max(map(len, pair)) <= LENGTHS[-1]]
