@@ -4,10 +4,12 @@ import dataclasses
 import pathlib
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 from mt.data.datasets import pair_of
 from mt.data.text import read_lines
 from mt.decoding.constraints import Constraints
+from mt.decoding.keeping import Kind
 from mt.errors import UserError
 
 _WORD = re.compile(r"\w+|[^\w\s]")
@@ -25,12 +27,16 @@ class ConstraintOptions:
         forbid: phrases that stand in none.
         terminology: a file of source term, tab, target term a line (.gz and .xz too): where a line has the first, as
             whole words in any case, its translation has the second. Lines of the same source term are alternatives.
+        keep: what of the source stands in its translation as it is: "placeholders", such as {0}, %s or ${name};
+            "urls", and mail addresses; "emoji"; "unknown", words that the vocabulary has no pieces for; "tags" of HTML,
+            around the words that they were around. Left out, of documents the first three, of lines nothing.
     """
 
     prefix: str = ""
     require: tuple[str, ...] = ()
     forbid: tuple[str, ...] = ()
     terminology: pathlib.Path | None = None
+    keep: tuple[Kind | Literal["tags"], ...] | None = None
 
 
 class LineConstraints:

@@ -7,69 +7,49 @@ import json
 import pathlib
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Literal
 
 import tyro
 from tqdm import tqdm
 
-from mt import parallel
-from mt.commands import lines
+from mt import parallel, trained
+from mt.commands import documents, lines
 from mt.commands.constraining import ConstraintOptions, LineConstraints
+from mt.commands.requests import Request, read_request
 from mt.commands.sampling import SamplingOptions
+from mt.commands.searching import Search, SearchOptions
+from mt.data.text import read_lines
 from mt.data.tokenized import default_cache
+from mt.decoding.constraints import Constraints
 from mt.decoding.translation import Translation
 from mt.decoding.translator import Translator
+from mt.documents import formats
+from mt.documents.translating import SegmentTranslator
 from mt.errors import UserError
 from mt.files import atomic_file, check_output
 
 
 @dataclasses.dataclass(frozen=True)
-class SearchOptions:
-    """What to search for; left out, the run's config says.
-
-    Attributes:
-        beam_size: hypotheses kept a sentence; 1 is greedy search.
-        length_penalty: 0 compares log-probabilities alone, more favours longer translations.
-        length_normalization: "gnmt" divides by ((5 + tokens) / 6) to the power of the penalty, "tokens" by the tokens'.
-        min_length: tokens a translation has at least.
-        max_length_factor: tokens a translation has at most, for each token of the source, ...
-        max_length_offset: ... and in addition.
-        no_repeat_ngram: so many tokens that stand in a translation do not follow each other there again; 0 is no such
-            rule, 3 or 4 usual.
-        diversity_groups: parts of the beam that search one after the other, each for other words than those before it;
-            must divide the beam. With --n-best, the best of every part come first. 1 is one beam.
-        diversity_strength: what a token costs in nats for each time that the parts before have chosen it in this step.
-    """
-
-    beam_size: int | None = None
-    length_penalty: float | None = None
-    length_normalization: Literal["gnmt", "tokens"] | None = None
-    min_length: int | None = None
-    max_length_factor: float | None = None
-    max_length_offset: int | None = None
-    no_repeat_ngram: int | None = None
-    diversity_groups: int | None = None
-    diversity_strength: float | None = None
-
-    def given(self) -> dict[str, Any]:
-        """Only the options that were set."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
-
-
-@dataclasses.dataclass(frozen=True)
 class Arguments:
-    """Translates text, a sentence or paragraph a line: as many lines out as in, in order.
+    """Translates text, a sentence or paragraph a line: as many lines out as in, in order. Or whole documents, of which
+    all but the text stays as it is.
 
     Attributes:
         run: the --workdir of a training, a bundle, or the name of a model that ships. Left out, also where the first
             name is a file's, it is en_fr_small, from English to French.
         input: files to translate, one after the other (.gz and .xz too); none is standard input.
-        output: file to write, only once all is translated; empty is standard output.
+        output: file to write, only once all is translated; empty is standard output. Of several documents it is a
+            folder, where each has its own name.
+        format: "lines"; "jsonl", an object a line, with "source" and, of that line alone, "prefix", "require" and
+            "forbid" (lists; a list within is of alternatives) and "keep" (a list of what stays as it is); or a document
+            of "text" (paragraphs, wrapped or not), "markdown", "html", "srt" (subtitles), "po" (of gettext: messages
+            without a translation are given one) or "tmx" (units without the target language are given it). Left out,
+            it is as the file's name ends: .md, .html, .srt, .po, .tmx; of any other, lines.
         n_best: translations a line. With more than 1, lines are tab-separated: the input line's number, the score, the
             log-probability in nats, the translation.
         json: writes a JSON object a line: "line", its number; "source"; and "translations", each with "text", "score",
             "log_prob" in nats, and "warnings": "cut" if it is as long as it may be, "repeats" if it runs in circles,
-            "unmet" if it does not keep to what is asked.
+            "unmet" if it does not keep to what is asked. What else a line of --format jsonl has comes out with it.
         invalid: what becomes of bytes that are not UTF-8: "refuse" ends with a sentence before anything is translated,
             "replace" puts U+FFFD in their place and says so. Left out, a file is refused, and what comes down a pipe,
             whose translations go out as its lines come in, is replaced.
@@ -91,6 +71,7 @@ class Arguments:
     run: tyro.conf.Positional[pathlib.Path | None] = None
     input: tyro.conf.Positional[tuple[pathlib.Path, ...]] = ()
     output: str = ""
+    format: Literal["lines", "jsonl"] | formats.Format | None = None
     n_best: int = 1
     json: bool = False
     invalid: Literal["refuse", "replace"] | None = None
@@ -110,18 +91,71 @@ def main(arguments: Arguments) -> None:
     arguments = dataclasses.replace(arguments, input=files)
     parallel.use_cores_as_devices()
     parallel.use_compilation_cache(default_cache() / "xla")
-    output = check_output(pathlib.Path(arguments.output), "--output") if arguments.output else None
-    if output in [path.resolve() for path in arguments.input]:
-        raise UserError(f"--output {arguments.output}: is an input too, and would be lost; name another file")
+    _check(arguments)
+    lines.check_existence(arguments.input)
+    constraints = LineConstraints(arguments.constraints)
+    if document_format := _document_format(arguments):
+        _translate_documents(run, arguments, document_format, constraints)
+    else:
+        _translate_lines(run, arguments, constraints)
+
+
+def _check(arguments: Arguments) -> None:
+    """Says which options do not go together."""
     if arguments.tag and not arguments.as_training_data:
         raise UserError("--tag: goes with --as-training-data; leave it out, or say which")
     if arguments.json and arguments.as_training_data:
         raise UserError("--json: --as-training-data writes tab-separated pairs; leave one of them out")
     if set(arguments.tag) & set("\t\r\n"):
         raise UserError("--tag: has a tab or a line's end, which would be taken for the source's; leave it out")
+    if "tags" in (arguments.constraints.keep or ()) and arguments.n_best > 1:
+        raise UserError("--keep tags: goes with one translation a line; leave --n-best out")
     arguments.sampling.config()
+
+
+def _document_format(arguments: Arguments) -> formats.Format | None:
+    """The format of documents, None of lines."""
+    if arguments.format == "lines" or arguments.format == "jsonl":
+        return None
+    found = {arguments.format or formats.of_name(path) for path in arguments.input} or {arguments.format}
+    if None in found and len(found) > 1:
+        raise UserError("some of the files are documents, and some lines; translate them apart, or say --format")
+    return next(iter(found))
+
+
+def _translate_documents(
+    run: pathlib.Path, arguments: Arguments, format_: formats.Format, constraints: LineConstraints
+) -> None:
+    of_lines = {
+        "--json": arguments.json,
+        "--stream": arguments.stream,
+        "--as-training-data": arguments.as_training_data,
+        "--n-best": arguments.n_best > 1,
+        "--prefix": arguments.constraints.prefix,
+    }
+    for option in (option for option, is_set in of_lines.items() if is_set):
+        raise UserError(f"{option}: is for lines, and this is a document; leave it out, or say --format lines")
+    replaced = lines.Replaced()
+    found = trained.load_together([run, *arguments.ensemble], arguments.checkpoint)
+    own = None if len({formats.of_name(path) for path in arguments.input}) > 1 else format_
+    jobs = documents.read(arguments.input, own, arguments.output, found.languages, arguments.invalid, replaced)
+    translator = Translator.of(found)
+    search = Search(translator, 1, arguments.search, arguments.sampling)
+    keep = arguments.constraints.keep
+    kinds = documents.KEPT if keep is None else [kind for kind in keep if kind != "tags"]
+    documents.translate(jobs, SegmentTranslator(translator, kinds, constraints.of, search.best))
+    replaced.report()
+
+
+def _translate_lines(run: pathlib.Path, arguments: Arguments, constraints: LineConstraints) -> None:
+    output = check_output(pathlib.Path(arguments.output), "--output") if arguments.output else None
+    if output in [path.resolve() for path in arguments.input]:
+        raise UserError(f"--output {arguments.output}: is an input too, and would be lost; name another file")
     lines.check(arguments.input, arguments.invalid)
-    constraints = LineConstraints(arguments.constraints)
+    if arguments.format == "jsonl":
+        for path in arguments.input:
+            for number, line in enumerate(read_lines(path, lambda what: None), 1):
+                read_request(line, f"{path}, line {number}")
     translator = Translator.load(run, *arguments.ensemble, checkpoint=arguments.checkpoint)
     replaced, suspects = lines.Replaced(), _Suspects()
     chunks = lines.chunks(arguments.input, arguments.invalid, replaced, arguments.stream)
@@ -172,17 +206,17 @@ class _Remembered:
 
     _MOST = 10_000
 
-    def __init__(self, translate: Callable[[list[str]], list[list[Translation]]]):
+    def __init__(self, translate: Callable[[list[Request]], list[list[Translation]]]):
         self._translate = translate
-        self._known: collections.OrderedDict[str, list[Translation]] = collections.OrderedDict()
+        self._known: collections.OrderedDict[Request, list[Translation]] = collections.OrderedDict()
 
-    def translate(self, chunk: list[str]) -> list[list[Translation]]:
+    def translate(self, chunk: list[Request]) -> list[list[Translation]]:
         different = list(dict.fromkeys(chunk))
-        if new := [line for line in different if line not in self._known]:
+        if new := [request for request in different if request not in self._known]:
             self._known.update(zip(new, self._translate(new)))
-        for line in different:
-            self._known.move_to_end(line)
-        found = [self._known[line] for line in chunk]
+        for request in different:
+            self._known.move_to_end(request)
+        found = [self._known[request] for request in chunk]
         while len(self._known) > self._MOST:
             self._known.popitem(last=False)
         return found
@@ -196,38 +230,46 @@ def _translated(
     suspects: _Suspects,
 ) -> Iterator[list[str]]:
     """Of each list of lines that comes in, the lines that go out."""
-    search, number = arguments.search.given(), 0
-    sampling, least_risk = arguments.sampling.config(), arguments.sampling.least_risk
+    search, number = Search(translator, arguments.n_best, arguments.search, arguments.sampling), 0
+    keep = arguments.constraints.keep or ()
+    kinds = [kind for kind in keep if kind != "tags"]
 
-    def translate(different: list[str]) -> list[list[Translation]]:
-        wanted = [constraints.of(line) for line in different]
-        if least_risk and sampling:
-            found = translator.least_risk(different, least_risk, sampling, wanted, **search)
-            return [translations[: arguments.n_best] for translations in found]
-        return translator.n_best(different, arguments.n_best, wanted, sampling, **search)
+    def asked(request: Request) -> Constraints:
+        own = constraints.of(request.source).joined(request.constraints)
+        return dataclasses.replace(own, keep=(*own.keep, *translator.kept(request.source, kinds)))
+
+    def translate(different: list[Request]) -> list[list[Translation]]:
+        texts = [request.source for request in different]
+        if "tags" in keep:
+            return documents.tagged(texts, SegmentTranslator(translator, kinds, constraints.of, search.best))
+        return search.n_best(texts, [asked(request) for request in different])
 
     remembered = _Remembered(translate)
     for chunk in chunks:
-        if arguments.as_training_data:
-            chunk = [" ".join(line.split("\t")).strip() for line in chunk]
+        if arguments.format == "jsonl":
+            requests = [read_request(line, f"line {number + place}") for place, line in enumerate(chunk, 1)]
+        elif arguments.as_training_data:
+            requests = [Request(" ".join(line.split("\t")).strip()) for line in chunk]
+        else:
+            requests = [Request(line) for line in chunk]
         out = []
-        for line, translations in zip(chunk, remembered.translate(chunk)):
+        for request, translations in zip(requests, remembered.translate(requests)):
             number += 1
             suspects.add(number, translations[0].warnings)
-            out += _lines(number, line, translations, arguments)
+            out += _lines(number, request, translations, arguments)
         yield out
 
 
-def _lines(number: int, line: str, translations: list[Translation], arguments: Arguments) -> list[str]:
+def _lines(number: int, request: Request, translations: list[Translation], arguments: Arguments) -> list[str]:
     """What is written of a line and its translations."""
     if arguments.as_training_data:
-        pairs = [(line, each.text) for each in translations if line and each.text]
+        pairs = [(request.source, each.text) for each in translations if request.source and each.text]
         if arguments.as_training_data == "backward":
             pairs = [pair[::-1] for pair in pairs]
         return [f"{arguments.tag} {source}".strip() + f"\t{target}" for source, target in pairs]
     if arguments.json:
-        found = {"line": number, "source": line, "translations": [each._asdict() for each in translations]}
-        return [json.dumps(found, ensure_ascii=False)]
+        found = {"line": number, "source": request.source, "translations": [each._asdict() for each in translations]}
+        return [json.dumps(json.loads(request.others) | found, ensure_ascii=False)]
     if arguments.n_best == 1:
         return [translations[0].text]
     return [f"{number}\t{each.score:.6f}\t{each.log_prob:.6f}\t{each.text}" for each in translations]

@@ -1,0 +1,61 @@
+"""Lines that say more than their text: a JSON object each."""
+
+import json
+from typing import Any, NamedTuple
+
+from mt.decoding.constraints import Constraints
+from mt.errors import UserError, nearest
+
+_SHAPE = '--format jsonl has an object a line, {"source": "..."}'
+_FIELDS = ("prefix", "require", "forbid", "keep")
+
+
+class Request(NamedTuple):
+    """A line to translate.
+
+    Attributes:
+        source: its text.
+        constraints: what is asked of its translation alone.
+        others: the other fields of its object, as JSON.
+    """
+
+    source: str
+    constraints: Constraints = Constraints()
+    others: str = "{}"
+
+
+def read_request(line: str, where: str) -> Request:
+    """Reads an object; a blank line is an empty text.
+
+    Raises:
+        UserError: it is none, has no "source", or a field of it is not what it should be; `where` it stands.
+    """
+    if not line.strip():
+        return Request("")
+    try:
+        found = json.loads(line)
+    except ValueError as error:
+        raise UserError(f"{where}: not JSON ({error}); {_SHAPE}") from None
+    if not isinstance(found, dict) or not isinstance(found.get("source"), str):
+        raise UserError(f'{where}: no text "source"; {_SHAPE}')
+    prefix = found.get("prefix", "")
+    if not isinstance(prefix, str):
+        raise UserError(f'{where}: "prefix" is not a text')
+    required = tuple((way,) if isinstance(way, str) else way for way in _texts(found, "require", where, nested=True))
+    constraints = Constraints(prefix, required, _texts(found, "forbid", where), _texts(found, "keep", where))
+    others = {name: value for name, value in found.items() if name not in ("source", *_FIELDS)}
+    for name in others:
+        if suggestion := nearest(name, _FIELDS):
+            raise UserError(f"{where}: unknown field {name!r}{suggestion}")
+    return Request(found["source"], constraints, json.dumps(others, ensure_ascii=False))
+
+
+def _texts(found: dict[str, Any], name: str, where: str, nested: bool = False) -> tuple[Any, ...]:
+    texts = found.get(name, [])
+    if isinstance(texts, str):
+        texts = [texts]
+    if isinstance(texts, list):
+        texts = [tuple(text) if nested and isinstance(text, list) and text else text for text in texts]
+        if all(isinstance(each, str) for text in texts for each in (text if isinstance(text, tuple) else [text])):
+            return tuple(texts)
+    raise UserError(f'{where}: "{name}" is not a list of texts')

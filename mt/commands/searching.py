@@ -1,0 +1,65 @@
+"""How a command line has translations found."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from mt.commands.sampling import SamplingOptions
+from mt.decoding.constraints import Constraints
+from mt.decoding.translation import Translation
+from mt.decoding.translator import Translator
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchOptions:
+    """What to search for; left out, the run's config says.
+
+    Attributes:
+        beam_size: hypotheses kept a sentence; 1 is greedy search.
+        length_penalty: 0 compares log-probabilities alone, more favours longer translations.
+        length_normalization: "gnmt" divides by ((5 + tokens) / 6) to the power of the penalty, "tokens" by the tokens'.
+        min_length: tokens a translation has at least.
+        max_length_factor: tokens a translation has at most, for each token of the source, ...
+        max_length_offset: ... and in addition.
+        no_repeat_ngram: so many tokens that stand in a translation do not follow each other there again; 0 is no such
+            rule, 3 or 4 usual.
+        diversity_groups: parts of the beam that search one after the other, each for other words than those before it;
+            must divide the beam. With --n-best, the best of every part come first. 1 is one beam.
+        diversity_strength: what a token costs in nats for each time that the parts before have chosen it in this step.
+    """
+
+    beam_size: int | None = None
+    length_penalty: float | None = None
+    length_normalization: Literal["gnmt", "tokens"] | None = None
+    min_length: int | None = None
+    max_length_factor: float | None = None
+    max_length_offset: int | None = None
+    no_repeat_ngram: int | None = None
+    diversity_groups: int | None = None
+    diversity_strength: float | None = None
+
+    def given(self) -> dict[str, Any]:
+        """Only the options that were set."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+
+
+class Search:
+    """A translator with the options of a command line."""
+
+    def __init__(self, translator: Translator, n_best: int, search: SearchOptions, sampling: SamplingOptions):
+        self._translator = translator
+        self._n_best = n_best
+        self._search = search.given()
+        self._sampling = sampling.config()
+        self._least_risk = sampling.least_risk
+
+    def n_best(self, texts: list[str], constraints: Sequence[Constraints]) -> list[list[Translation]]:
+        """As many translations of each text as are asked for, best first."""
+        if self._least_risk and self._sampling:
+            found = self._translator.least_risk(texts, self._least_risk, self._sampling, constraints, **self._search)
+            return [translations[: self._n_best] for translations in found]
+        return self._translator.n_best(texts, self._n_best, constraints, self._sampling, **self._search)
+
+    def best(self, texts: list[str], constraints: Sequence[Constraints]) -> list[Translation]:
+        """The best translation of each text."""
+        return [best for best, *_ in self.n_best(texts, constraints)]

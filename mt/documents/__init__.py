@@ -1,0 +1,1 @@
+"""Documents: their text is translated, and all else stays as it is."""
