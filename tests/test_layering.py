@@ -30,7 +30,7 @@ LAYERS = [
     {"decoding.batches", "decoding.automata"},
     {"decoding.selection", "decoding.ensemble"},
     {"decoding.alignment"},
-    {"decoding.rules", "decoding.continuations"},
+    {"decoding.rules", "decoding.continuations", "decoding.coverage"},
     {"decoding.beam_search", "decoding.scoring", "decoding.constraints"},
     {"decoding.sampling", "decoding.reader"},
     {"decoding.batched_search"},

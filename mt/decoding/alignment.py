@@ -8,10 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from mt.decoding.ensemble import Ensemble
-from mt.layers.attention_maps import maps_of
+from mt.layers import attention_maps
 from mt.models.interface import Params
 
-_CROSS = "cross_attention"
 _SPACE = "\u2581"
 
 
@@ -21,8 +20,7 @@ def cross_attention(model: Any, layer: int | None = None) -> Callable[[Params, A
     Args:
         model: a Flax module with the method `hidden` and encoder-decoder attention, or an `Ensemble` of such, whose
             mean it is.
-        layer: which, from 0; None is the last but one, whose heads align best (Garg et al. 2019, section 4.1), or the
-            only one.
+        layer: see `attention_maps.cross_attention`.
 
     Returns:
         A function of parameters and a batch, see `scoring.forced_batch`: float32 [rows, target_length, source_length].
@@ -33,11 +31,7 @@ def cross_attention(model: Any, layer: int | None = None) -> Callable[[Params, A
             jnp.stack([member(own, batch) for member, own in zip(members, params)]), axis=0
         )
 
-    def weights(params: Params, batch: Any) -> jax.Array:
-        [layers] = [found for name, found in maps_of(model, params, batch).items() if name.endswith(_CROSS)]
-        return jnp.mean(layers[max(len(layers) - 2, 0) if layer is None else layer], axis=1)
-
-    return weights
+    return lambda params, batch: attention_maps.cross_attention(attention_maps.maps_of(model, params, batch), layer)
 
 
 def word_weights(weights: np.ndarray, source: Sequence[str], target: Sequence[str]) -> np.ndarray:

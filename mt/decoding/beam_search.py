@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import export
 
 from mt.decoding.continuations import BOS, EOS, PAD, continuations
+from mt.decoding.coverage import Covered
 from mt.decoding.rules import Rules, begin_rules, select_by_rules
 from mt.decoding.selection import NEVER, Selected, select, select_in_groups, take
 from mt.decoding.top_k import plain_top_k
@@ -40,6 +41,9 @@ class SearchConfig:
             (Vijayakumar et al. 2018); must divide `beam_size`. The best of every part come first, then the second. 1 is
             one beam.
         diversity_strength: what a token costs in nats for each time that the parts before have chosen it in this step.
+        coverage_penalty: beta, what translations lose of their score that do not attend to all of the source: beta
+            times the sum over its tokens of -log(min(attention, 1)) (Wu et al. 2016, equation 14); 0 is nothing, 0.2
+            usual.
     """
 
     beam_size: int = 4
@@ -51,6 +55,7 @@ class SearchConfig:
     no_repeat_ngram: int = 0
     diversity_groups: int = 1
     diversity_strength: float = 1.0
+    coverage_penalty: float = 0.0
 
     def __post_init__(self):
         if not 1 <= self.beam_size <= _WIDEST:
@@ -64,8 +69,9 @@ class SearchConfig:
             raise UserError(f"no_repeat_ngram: {self.no_repeat_ngram} is negative; 0 is no such rule")
         if self.diversity_groups < 1 or self.beam_size % self.diversity_groups:
             raise UserError(f"diversity_groups: {self.diversity_groups} does not divide the beam_size {self.beam_size}")
-        if not 0 <= self.diversity_strength < math.inf:
-            raise UserError(f"diversity_strength: {self.diversity_strength} is not a number from 0 on")
+        for field in ("diversity_strength", "coverage_penalty"):
+            if not 0 <= getattr(self, field) < math.inf:
+                raise UserError(f"{field}: {getattr(self, field)} is not a number from 0 on")
         if self.length_normalization not in ("gnmt", "tokens"):
             raise UserError(f"length_normalization: {self.length_normalization!r} is not gnmt or tokens")
         if self.max_length_factor == 0 and self.max_length_offset < max(1, self.min_length):
@@ -78,8 +84,8 @@ class Hypotheses(NamedTuple):
     Attributes:
         tokens: int32 [batch, beam, max_length], padded with 0; without bos and eos.
         lengths: int32 [batch, beam], tokens without eos.
-        scores: float32 [batch, beam]: the log-probability over the length penalty. Where a sentence has fewer
-            hypotheses than the beam is wide, the rest score -1e9.
+        scores: float32 [batch, beam]: the log-probability over the length penalty, less the coverage penalty. Where a
+            sentence has fewer hypotheses than the beam is wide, the rest score -1e9.
         log_probs: float32 [batch, beam], in nats, eos included.
     """
 
@@ -126,8 +132,8 @@ def beam_search(
 
     Each step ranks every continuation of every live hypothesis. Those by eos end if they are among the best
     `beam_size`; the best `beam_size` others live on. A sentence is done when no live hypothesis can win: it can only
-    lose log-probability, and the most that its length can give back is the penalty at the longest length. With a beam
-    of 1 this is greedy search.
+    lose log-probability, and the most that it can gain is the penalty at the longest length, and all of the source
+    covered. With a beam of 1 this is greedy search.
 
     Args:
         model: what to search.
@@ -221,6 +227,8 @@ def _search(
     batch, beam, groups = source.shape[0], config.beam_size, config.diversity_groups
     size = beam // groups
     limit = jnp.minimum(max_lengths, max_length)  # [batch]
+    covered = Covered(model) if config.coverage_penalty else None
+    model = covered or model
 
     def can_win(state: _State) -> jax.Array:  # [batch, groups]
         surest = state.finished.scores.reshape(batch, groups, size)[:, :, (n_best - 1) // groups]
@@ -260,7 +268,8 @@ def _search(
 
             selected = select_in_groups(totals, groups, config.diversity_strength, EOS, choose_one)
             rule_states = None if rules is None else jnp.concatenate(after, axis=1)
-        finished = _finish(state, selected.ends, selected.end_parents, config)
+        taken_off = config.coverage_penalty * covered.log_coverage(cache) if covered else jnp.zeros((batch, beam))
+        finished = _finish(state, selected.ends, selected.end_parents, taken_off, config)
         parents = selected.parents
         live_tokens = take(state.live_tokens, parents)
         live_tokens = jax.lax.dynamic_update_slice_in_dim(
@@ -299,13 +308,18 @@ def search_rows(
     return search
 
 
-def _finish(state: _State, log_probs: jax.Array, parents: jax.Array, config: SearchConfig) -> Hypotheses:
-    """The best of hypotheses that had ended, [batch, beam], and of those that end now, [batch, n]; a group each."""
+def _finish(
+    state: _State, log_probs: jax.Array, parents: jax.Array, taken_off: jax.Array, config: SearchConfig
+) -> Hypotheses:
+    """The best of hypotheses that had ended, [batch, beam], and of those that end now, [batch, n]; a group each. What
+    is taken off the score of each live one, [batch, beam], is negative or 0."""
     (batch, number), beam, groups = log_probs.shape, state.live_log_probs.shape[1], config.diversity_groups
     now = Hypotheses(
         tokens=take(state.live_tokens[:, :, 1:-1], parents),
         lengths=jnp.broadcast_to(state.step, (batch, number)),
-        scores=jnp.where(log_probs > NEVER, log_probs / length_penalty(state.step + 1, config), NEVER),
+        scores=jnp.where(
+            log_probs > NEVER, log_probs / length_penalty(state.step + 1, config) + take(taken_off, parents), NEVER
+        ),
         log_probs=log_probs,
     )
 

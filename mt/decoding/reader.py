@@ -12,6 +12,7 @@ from mt.data.tokenizers import Tokenizers
 from mt.decoding.alignment import align, cross_attention, word_weights
 from mt.decoding.batches import RowWorkers
 from mt.decoding.beam_search import SearchConfig, length_penalty
+from mt.decoding.coverage import log_coverage
 from mt.decoding.ensemble import Ensemble
 from mt.decoding.scoring import Score, forced_batch, read_pairs, score_pairs
 from mt.errors import UserError, nearest
@@ -80,6 +81,7 @@ class Reader:
         """
         config, pairs = self._search_config(search), self._pairs(sources, targets)
         found = iter(score_pairs(self._workers, self._model, self.tokenizers.start, _short(pairs), LENGTHS))
+        attended = iter(self._attention(pairs, None)) if config.coverage_penalty else None
         scores: list[Score | None] = []
         for pair in pairs:
             if max(map(len, pair)) > LENGTHS[-1]:
@@ -88,6 +90,8 @@ class Reader:
             log_probs = next(found)
             total = math.fsum(log_probs)
             score = total / float(length_penalty(len(log_probs), config))
+            if attended:
+                score += config.coverage_penalty * log_coverage(next(attended)[: len(pair[1]), : len(pair[0])])
             scores.append(Score(score, total, self.tokenizers.target.pieces(pair[1]), log_probs))
         return scores
 
@@ -128,17 +132,8 @@ class Reader:
         Raises:
             UserError: there are not as many targets as sources, or the model has no such layer.
         """
-        members = self._model.members if isinstance(self._model, Ensemble) else [self._model]
-        depth = min(member.config.decoder_depth for member in members)
-        if layer is not None and not 0 <= layer < depth:
-            raise UserError(f"layer: {layer} is not from 0 to {depth - 1}, the decoder's last")
-        weights, pairs = cross_attention(self._model, layer), self._pairs(sources, targets)
-        name, start = f"cross-attention of layer {layer}", self.tokenizers.start
-
-        def function(params: Any, rows: Any) -> Any:
-            return weights(params, forced_batch(*rows))
-
-        found = iter(read_pairs(self._workers, self._model, name, function, start, _short(pairs), LENGTHS))
+        pairs = self._pairs(sources, targets)
+        found = iter(self._attention(pairs, layer))
         pieces = self.tokenizers.source.pieces, self.tokenizers.target.pieces
         return [
             None
@@ -146,6 +141,20 @@ class Reader:
             else word_weights(next(found), *(written(ids) for written, ids in zip(pieces, pair)))
             for pair in pairs
         ]
+
+    def _attention(self, pairs: list[tuple[list[int], list[int]]], layer: int | None) -> list[np.ndarray]:
+        """Of those that are not too long, what `alignment.cross_attention` gives, padded."""
+        members = self._model.members if isinstance(self._model, Ensemble) else [self._model]
+        depth = min(member.config.decoder_depth for member in members)
+        if layer is not None and not 0 <= layer < depth:
+            raise UserError(f"layer: {layer} is not from 0 to {depth - 1}, the decoder's last")
+        weights = cross_attention(self._model, layer)
+        name, start = f"cross-attention of layer {layer}", self.tokenizers.start
+
+        def function(params: Any, rows: Any) -> Any:
+            return weights(params, forced_batch(*rows))
+
+        return read_pairs(self._workers, self._model, name, function, start, _short(pairs), LENGTHS)
 
     def _pairs(self, sources: Sequence[str], targets: Sequence[str]) -> list[tuple[list[int], list[int]]]:
         """Texts' ids, with eos."""

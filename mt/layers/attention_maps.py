@@ -5,16 +5,17 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
-from mt.layers.attention import CrossAttention, SelfAttention, attention_weights
+from mt.layers.attention import MultiHeadAttention, attention_weights
 
 
 def with_attention(run: Callable[[], Any]) -> tuple[Any, dict[str, list[jax.Array]]]:
     """What a function returns that applies a model, and the weights of the attentions that it goes through.
 
     Args:
-        run: calls `apply` of a model without dropout, whose attentions see whole sequences. The modules stay as they
-            are: the weights are computed once more beside them.
+        run: calls `apply` of a model without dropout. The modules stay as they are: the weights are computed once more
+            beside them.
 
     Returns:
         The result, and float32 [batch, heads, query, key] a layer, by the name that all layers' attentions have in
@@ -24,14 +25,9 @@ def with_attention(run: Callable[[], Any]) -> tuple[Any, dict[str, list[jax.Arra
 
     def intercept(call: Callable[..., Any], arguments: Any, options: Any, context: nn.module.InterceptorContext) -> Any:
         module = context.module
-        if context.method_name == "__call__" and isinstance(module, SelfAttention):
-            inputs, mask, *_ = arguments
-            query, keys_values = module.project(inputs)
+        if context.method_name == "attend" and isinstance(module, MultiHeadAttention):
+            query, keys_values, mask = arguments
             found.setdefault(_name(module), []).append(attention_weights(query, keys_values.keys, mask))
-        elif context.method_name == "__call__" and isinstance(module, CrossAttention):
-            inputs, memory, mask, *_ = arguments
-            keys = module.project_keys_values(memory).keys
-            found.setdefault(_name(module), []).append(attention_weights(module.project_query(inputs), keys, mask))
         return call(*arguments, **options)
 
     with nn.intercept_methods(intercept):
@@ -42,6 +38,18 @@ def with_attention(run: Callable[[], Any]) -> tuple[Any, dict[str, list[jax.Arra
 def maps_of(model: Any, params: Any, batch: Any) -> dict[str, list[jax.Array]]:
     """The weights of a model's attentions as it reads a training batch; see `with_attention`."""
     return with_attention(lambda: model.apply({"params": params}, batch, method="hidden"))[1]
+
+
+def cross_attention(found: dict[str, list[jax.Array]], layer: int | None = None) -> jax.Array:
+    """The mean over heads of one decoder layer's look at the source, float32 [batch, target_length, source_length].
+
+    Args:
+        found: see `with_attention`.
+        layer: which, from 0; None is the last but one, whose heads align best (Garg et al. 2019, section 4.1), or the
+            only one.
+    """
+    [layers] = [of_name for name, of_name in found.items() if name.endswith("cross_attention")]
+    return jnp.mean(layers[max(len(layers) - 2, 0) if layer is None else layer], axis=1)
 
 
 def _name(module: nn.Module) -> str:
