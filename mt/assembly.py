@@ -38,7 +38,7 @@ def assemble(config: RunConfig, model: Any, devices: Sequence[jax.Device] | None
     """
     optimizer = build(config.optimizer, config.training.steps)
     training = config.training
-    objective = TranslationObjective(model, training.label_smoothing, training.consistency)
+    objective = TranslationObjective(model, training.label_smoothing, training.consistency, training.guided_alignment)
     step = make_train_step(objective, optimizer, config.seed, training.accumulation_steps, training.average_decay)
 
     def begin(params: Params | None = None) -> TrainState:

@@ -64,6 +64,8 @@ class RunConfig:
                 f"training.accumulation_steps: {parts} does not divide data.batching.row_multiple {multiple}, so "
                 "batches could not be cut into so many parts"
             )
+        if self.training.guided_alignment and self.model.remat:
+            raise UserError("training.guided_alignment: does not go with model.remat; set one of them to nothing")
         if self.model.positions == "learned" and self.data.batching.row_length > self.model.max_positions:
             raise UserError(
                 f"model.max_positions: {self.model.max_positions} are fewer than data.batching.row_length "

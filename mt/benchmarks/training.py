@@ -27,8 +27,10 @@ def useful_flops(model: Any, batch: dict[str, np.ndarray]) -> float:
     return 3 * model.flops(source, target)
 
 
-def random_batch(rows: int, source_length: int, target_length: int, vocab: int, seed: int = 0) -> dict[str, np.ndarray]:
-    """A batch without padding: a sentence of random words in each row."""
+def random_batch(
+    rows: int, source_length: int, target_length: int, vocab: int, seed: int = 0, aligned: bool = False
+) -> dict[str, np.ndarray]:
+    """A batch without padding: a sentence of random words in each row; if `aligned`, with links between them."""
     random = np.random.default_rng(seed)
     batch: dict[str, np.ndarray] = {}
     for side, length in (("source", source_length), ("target", target_length)):
@@ -37,6 +39,8 @@ def random_batch(rows: int, source_length: int, target_length: int, vocab: int, 
         batch[f"{side}_segments"] = np.ones((rows, length), np.int32)
     batch["target_inputs"] = np.roll(batch["target_tokens"], 1, axis=1)
     batch["target_inputs"][:, 0] = BOS
+    if aligned:
+        batch["target_links"] = random.integers(-1, source_length, (rows, target_length)).astype(np.int32)
     return batch
 
 

@@ -26,6 +26,7 @@ from mt.data.sampling import SamplingConfig, resample
 from mt.data.tensorflow import import_tensorflow
 from mt.data.tokenized import FilterConfig, TokenizedCorpus, default_cache, tokenized_corpus
 from mt.data.tokenizers import Tokenizers
+from mt.data.word_alignment import WordAlignment
 from mt.errors import UserError
 
 # Pairs that are planned together, and the fewest batches that make: the last batch of each shape in a window may be
@@ -148,13 +149,22 @@ class _Window:
 class TrainingData:
     """The training batches of a run, from any position on."""
 
-    def __init__(self, config: DataConfig, tokenizers: Tokenizers, seed: int, shares: int = 1, share: int = 0):
+    def __init__(
+        self,
+        config: DataConfig,
+        tokenizers: Tokenizers,
+        seed: int,
+        shares: int = 1,
+        share: int = 0,
+        aligned: bool = False,
+    ):
         """Args:
         config: what and how.
         tokenizers: of the run.
         seed: of the order.
         shares: how many hosts share each batch.
         share: which of them this one is.
+        aligned: whether batches say which source token each target token comes from, see `load`.
         """
         batching = config.batching
         filters = config.filter
@@ -181,6 +191,7 @@ class TrainingData:
         # The corpora's own mean, so that the window depends on nothing but the config and the data.
         mean = max(1.0, float(np.mean([np.mean(_some_lengths(corpus)[1]) for corpus in self.corpora])))
         self._window = max(_WINDOW_PAIRS, int(_WINDOW_BATCHES * batching.batch_tokens / mean))
+        self._alignment = WordAlignment.of(self.corpora, self._mixture) if aligned else None
         self._planned = functools.lru_cache(maxsize=2)(self._plan)
 
     def report(self) -> Iterator[str]:
@@ -239,9 +250,11 @@ class TrainingData:
             epoch, window = epoch + 1, 0
 
     def load(self, position: Position) -> dict[str, np.ndarray]:
-        """This host's share of the batch at a position; see `batching.assemble`."""
+        """This host's share of the batch at a position; see `batching.assemble`. Where it is to be aligned, with
+        "target_links", see `WordAlignment.of_batch`."""
         window = self._planned(position.epoch, position.window)
-        return assemble(window.corpora, window.corpus, window.index, window.plan, position.batch, self._part)
+        batch = assemble(window.corpora, window.corpus, window.index, window.plan, position.batch, self._part)
+        return batch | {"target_links": self._alignment.of_batch(batch)} if self._alignment else batch
 
     def batches(self, position: Position) -> Generator[tuple[Position, dict[str, np.ndarray]], None, None]:
         """Endless batches from a position on, made ahead of time in the background.
@@ -251,7 +264,7 @@ class TrainingData:
         """
         tf = import_tensorflow()
         names = [f"{side}_{field}" for side in ("source", "target") for field in ("tokens", "positions", "segments")]
-        names.append("target_inputs")
+        names += ["target_inputs", *["target_links"] * (self._alignment is not None)]
 
         def positions():
             ahead = self._positions(position)

@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from mt.layers.attention import MultiHeadAttention, attention_weights
+from mt.layers.attention import CrossAttention, MultiHeadAttention, attention_weights
 
 
 def with_attention(run: Callable[[], Any]) -> tuple[Any, dict[str, list[jax.Array]]]:
@@ -28,6 +28,24 @@ def with_attention(run: Callable[[], Any]) -> tuple[Any, dict[str, list[jax.Arra
         if context.method_name == "attend" and isinstance(module, MultiHeadAttention):
             query, keys_values, mask = arguments
             found.setdefault(_name(module), []).append(attention_weights(query, keys_values.keys, mask))
+        return call(*arguments, **options)
+
+    with nn.intercept_methods(intercept):
+        result = run()
+    return result, found
+
+
+def with_cross_attention(run: Callable[[], Any]) -> tuple[Any, dict[str, list[jax.Array]]]:
+    """As `with_attention`, of encoder-decoder attention alone, also in a pass with dropout, whose weights are those
+    before it. The model must not compute anything twice to save memory (`remat`)."""
+    found: dict[str, list[jax.Array]] = {}
+
+    def intercept(call: Callable[..., Any], arguments: Any, options: Any, context: nn.module.InterceptorContext) -> Any:
+        module = context.module
+        if context.method_name == "__call__" and isinstance(module, CrossAttention):
+            inputs, memory, mask, *_ = arguments
+            keys = module.project_keys_values(memory).keys
+            found.setdefault(_name(module), []).append(attention_weights(module.project_query(inputs), keys, mask))
         return call(*arguments, **options)
 
     with nn.intercept_methods(intercept):

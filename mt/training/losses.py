@@ -6,6 +6,18 @@ import jax
 import jax.numpy as jnp
 
 
+def alignment_loss(attention: jax.Array, links: jax.Array) -> jax.Array:
+    """How little target tokens look at the source tokens that they come from, in nats, summed (Garg et al. 2019,
+    equation 5, of one link a token).
+
+    Args:
+        attention: float32 [rows, target_length, source_length].
+        links: int [rows, target_length], the place of a source token, or -1 where nothing is asked.
+    """
+    looked = jnp.take_along_axis(attention, jnp.maximum(links, 0)[..., None], axis=-1)[..., 0]
+    return jnp.sum(jnp.where(links >= 0, -jnp.log(looked + 1e-9), 0.0))
+
+
 def consistent_cross_entropy(
     hidden: jax.Array,
     table: jax.Array,
