@@ -10,7 +10,7 @@ import tyro
 from tqdm import tqdm
 
 from mt import evaluation, parallel, pretrained, trained
-from mt.commands.translate import SearchOptions
+from mt.commands.searching import SearchOptions
 from mt.data.datasets import SPLIT_NAMES, read_aligned, read_pairs
 from mt.data.pipeline import DataConfig
 from mt.data.tokenized import default_cache

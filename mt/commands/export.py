@@ -8,7 +8,8 @@ from typing import Literal
 import tyro
 
 from mt import pretrained, trained
-from mt.commands.translate import SearchOptions
+from mt.commands.sampling import SamplingOptions
+from mt.commands.searching import SearchOptions
 from mt.data.text import read_lines
 from mt.errors import UserError
 from mt.exporting.model_card import evaluations, model_card
@@ -79,6 +80,7 @@ class Arguments:
             the model is bad at.
         n_best: translations a sentence that are to be had ("stablehlo" and "saved_model").
         search: how to search ("stablehlo" and "saved_model"); left out, the run's config says.
+        sampling: programs that draw translations at random, in place of those that search ("stablehlo").
     """
 
     run: tyro.conf.Positional[pathlib.Path]
@@ -90,6 +92,7 @@ class Arguments:
     notes: pathlib.Path | None = None
     n_best: int = 1
     search: tyro.conf.OmitArgPrefixes[SearchOptions] = SearchOptions()
+    sampling: tyro.conf.OmitArgPrefixes[SamplingOptions] = SamplingOptions()
 
 
 def main(arguments: Arguments) -> None:
@@ -104,13 +107,18 @@ def main(arguments: Arguments) -> None:
         raise UserError(
             f"--{named}: goes with --format {' or '.join(_SEARCHING)}; of others, whoever runs them says it"
         )
+    sampling = arguments.sampling.config()
+    if arguments.sampling.least_risk:
+        raise UserError("--least-risk: is not exported; --sample --n-best 32 is, and whoever calls chooses")
+    if sampling and arguments.format != "stablehlo":
+        raise UserError("--sample: goes with --format stablehlo")
     out = arguments.out.resolve()
     if out.exists():
         raise UserError(f"{arguments.out}: is there already; name a new folder")
     notes = "\n".join(read_lines(arguments.notes)) if arguments.notes else ""
     found = trained.load(arguments.run, arguments.checkpoint)
     search = dataclasses.replace(found.search, **given)
-    if not 1 <= arguments.n_best <= search.beam_size:
+    if not 1 <= arguments.n_best <= (1000 if sampling else search.beam_size):
         raise UserError(f"--n-best {arguments.n_best}: is not between 1 and the beam size, which is {search.beam_size}")
     # Where the run lay is nobody's business elsewhere.
     found = found._replace(name=found.name.replace(str(arguments.run), arguments.run.resolve().name))
@@ -131,7 +139,7 @@ def main(arguments: Arguments) -> None:
         elif arguments.format == "stablehlo":
             from mt.exporting import stablehlo
 
-            stablehlo.write(found, search, arguments.n_best, folder)
+            stablehlo.write(found, search, arguments.n_best, sampling, folder)
         elif arguments.format == "saved_model":
             from mt.exporting import saved_model
 

@@ -11,7 +11,7 @@ import tyro
 
 from mt import parallel
 from mt.commands import lines, pairs
-from mt.commands.translate import SearchOptions
+from mt.commands.searching import SearchOptions
 from mt.data.tokenized import default_cache
 from mt.decoding.scoring import Score
 from mt.decoding.translator import Translator

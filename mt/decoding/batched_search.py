@@ -98,8 +98,8 @@ def search_sources(
             limits[row] = limit(source)
         batch: Any = tokens, limits
         if sampling:
-            seeds = [zlib.crc32(tokens[row].tobytes(), sampling.seed & _WORD) for row in range(height)]
-            batch = *batch, np.array(seeds, np.uint32)
+            ids = [np.array(source.ids, np.int32) for source in chosen] + [tokens[0, :0]] * (height - len(chosen))
+            batch = *batch, np.array([zlib.crc32(each.tobytes(), sampling.seed & _WORD) for each in ids], np.uint32)
         if shape.rules:
             rules = [source.rules for source in chosen] + [()] * (height - len(chosen))
             batch = *batch, stack(rules, shape.rules, len(chosen[0].rules[0].classes))

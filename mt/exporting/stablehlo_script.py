@@ -1,9 +1,10 @@
-"""python translate.py < TEXT: each line's best translation, or, if so exported, its best with scores."""
+"""python translate.py < TEXT: each line's best translation, or, if so exported, its best, or samples, with scores."""
 
 import functools
 import json
 import pathlib
 import re
+import zlib
 
 import jax.export
 import numpy as np
@@ -37,7 +38,11 @@ def translate(lines):  # up to `batch` of them; of each a list of (score, log-pr
         tokens[number, : len(row) + 1] = [*row, eos]
         longest = int(config["max_length_factor"] * len(row)) + config["max_length_offset"]
         limits[number] = max(longest, config["min_length"])
-    for row, *best in zip(rows, *(values.tolist() for values in search(length)(params, tokens, limits))):
+    seeds = []  # of samples, which depend on the line and on what was exported
+    if config["seed"] is not None:
+        hashes = [zlib.crc32(np.array([*row, eos], np.int32).tobytes(), config["seed"]) for row in rows]
+        seeds = [np.array(hashes + [0] * (batch - len(rows)), np.uint32)]
+    for row, *best in zip(rows, *(values.tolist() for values in search(length)(params, tokens, limits, *seeds))):
         texts = (target.decode([pieces["target"][each] for each in found[:n]]) for found, n in zip(*best[:2]))
         found = [(*each, breaks.sub(" ", text)) for *each, text in zip(*best[2:], texts) if each[0] > -1e9]
         yield found if row else [(0.0, 0.0, "")]
