@@ -11,6 +11,16 @@ import tyro
 from mt.errors import UserError, nearest
 
 
+def default(meaning: str, values: str | None = None) -> Any:
+    """For `Annotated`: what help says of an option whose default is something else than its value shows.
+
+    Args:
+        meaning: of leaving the option out.
+        values: that it takes; left out, as its type says.
+    """
+    return tyro.conf.arg(help_behavior_hint=f"(default: {meaning})", metavar=values)
+
+
 def parse(program: str, kind: Any, arguments: list[str], default: Any = None) -> Any:
     """The dataclass that the arguments say. --help prints all of them and ends the program.
 

@@ -3,10 +3,12 @@
 import dataclasses
 import pathlib
 import sys
+from typing import Annotated
 
 import tyro
 
 from mt import parallel
+from mt.arguments import default
 from mt.commands import lines, pairs
 from mt.data.tokenized import default_cache
 from mt.decoding.translator import Translator
@@ -27,9 +29,9 @@ class Arguments:
         checkpoint: "best" on the dev set, "last", or a step.
     """
 
-    run: tyro.conf.Positional[pathlib.Path | None] = None
-    input: tyro.conf.Positional[tuple[pathlib.Path, ...]] = ()
-    layer: int | None = None
+    run: tyro.conf.Positional[Annotated[pathlib.Path | None, default("en_fr_small", "RUN")]] = None
+    input: tyro.conf.Positional[Annotated[tuple[pathlib.Path, ...], default("standard input")]] = ()
+    layer: Annotated[int | None, default("the last but one", "INT")] = None
     checkpoint: str = "best"
 
 

@@ -11,6 +11,7 @@ import tyro
 
 from mt import config as run_config
 from mt import parallel, pretrained, trained
+from mt.arguments import default
 from mt.assembly import assemble
 from mt.benchmarks import timing
 from mt.benchmarks.decoding import growth, measure_search, measure_text
@@ -60,7 +61,7 @@ class Arguments:
     repeats: int = 5
     steps: int = 20
     synthetic: bool = False
-    text: pathlib.Path | None = None
+    text: Annotated[pathlib.Path | None, default("the run's test set", "PATH")] = None
     sentences: int = 500
     longest: int = 200
     seconds: float = 2.0

@@ -4,8 +4,9 @@ import dataclasses
 import pathlib
 import re
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
+from mt.arguments import default
 from mt.data.datasets import pair_of
 from mt.data.text import read_lines
 from mt.decoding.constraints import Constraints
@@ -32,11 +33,16 @@ class ConstraintOptions:
             around the words that they were around. Left out, of documents the first three, of lines nothing.
     """
 
-    prefix: str = ""
-    require: tuple[str, ...] = ()
-    forbid: tuple[str, ...] = ()
-    terminology: pathlib.Path | None = None
-    keep: tuple[Kind | Literal["tags"], ...] | None = None
+    prefix: Annotated[str, default("none")] = ""
+    require: Annotated[tuple[str, ...], default("none")] = ()
+    forbid: Annotated[tuple[str, ...], default("none")] = ()
+    terminology: Annotated[pathlib.Path | None, default("none", "PATH")] = None
+    keep: Annotated[
+        tuple[Kind | Literal["tags"], ...] | None,
+        default(
+            "of documents placeholders, urls and emoji; of lines nothing", "{placeholders,urls,emoji,unknown,tags} ..."
+        ),
+    ] = None
 
 
 class LineConstraints:

@@ -4,12 +4,13 @@ import dataclasses
 import pathlib
 import re
 import sys
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 from tqdm import tqdm
 
 from mt import evaluation, parallel, pretrained, trained
+from mt.arguments import default
 from mt.commands.searching import SearchOptions
 from mt.data.datasets import SPLIT_NAMES, read_aligned, read_pairs
 from mt.data.pipeline import DataConfig
@@ -42,14 +43,14 @@ class Arguments:
     """
 
     run: tyro.conf.Positional[pathlib.Path]
-    split: Literal["test", "dev", "train"] | None = None
-    corpus: str = ""
-    source: pathlib.Path | None = None
-    reference: pathlib.Path | None = None
+    split: Annotated[Literal["test", "dev", "train"] | None, default("test", "{test,dev,train}")] = None
+    corpus: Annotated[str, default("the run's own")] = ""
+    source: Annotated[pathlib.Path | None, default("the split", "PATH")] = None
+    reference: Annotated[pathlib.Path | None, default("the split", "PATH")] = None
     checkpoint: str = "best"
-    ensemble: tuple[pathlib.Path, ...] = ()
-    json: str = ""
-    translations: str = ""
+    ensemble: Annotated[tuple[pathlib.Path, ...], default("none")] = ()
+    json: Annotated[str, default("evaluation-NAME.json in the run")] = ""
+    translations: Annotated[str, default("none")] = ""
     moses: bool = False
     search: tyro.conf.OmitArgPrefixes[SearchOptions] = SearchOptions()
 

@@ -3,11 +3,12 @@
 import dataclasses
 import pathlib
 import sys
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
 from mt import pretrained, trained
+from mt.arguments import default
 from mt.commands.sampling import SamplingOptions
 from mt.commands.searching import SearchOptions
 from mt.data.text import read_lines
@@ -89,7 +90,7 @@ class Arguments:
     dtype: Literal["float32", "float16", "bfloat16", "int8"] = "float32"
     checkpoint: str = "best"
     license: str = "unknown"
-    notes: pathlib.Path | None = None
+    notes: Annotated[pathlib.Path | None, default("none", "PATH")] = None
     n_best: int = 1
     search: tyro.conf.OmitArgPrefixes[SearchOptions] = SearchOptions()
     sampling: tyro.conf.OmitArgPrefixes[SamplingOptions] = SamplingOptions()

@@ -3,13 +3,14 @@
 import dataclasses
 import pathlib
 import sys
-from typing import Literal
+from typing import Annotated, Literal
 
 import jax
 import tyro
 
 from mt import config as run_config
 from mt import trained
+from mt.arguments import default
 from mt.checkpoint import save_params
 from mt.config import RunConfig
 from mt.data.batching import BatchingConfig
@@ -35,8 +36,8 @@ class Arguments:
     folder: tyro.conf.Positional[pathlib.Path]
     run: tyro.conf.Positional[pathlib.Path]
     format: Literal["marian"] = "marian"
-    source_language: str = ""
-    target_language: str = ""
+    source_language: Annotated[str, default("as the folder says")] = ""
+    target_language: Annotated[str, default("as the folder says")] = ""
 
 
 def main(arguments: Arguments) -> None:

@@ -1,7 +1,9 @@
 """How a command line draws translations at random."""
 
 import dataclasses
+from typing import Annotated
 
+from mt.arguments import default
 from mt.decoding.sampling import SamplingConfig
 from mt.errors import UserError
 
@@ -22,10 +24,10 @@ class SamplingOptions:
 
     sample: bool = False
     least_risk: int = 0
-    temperature: float | None = None
-    top_k: int | None = None
-    top_p: float | None = None
-    seed: int | None = None
+    temperature: Annotated[float | None, default("1", "FLOAT")] = None
+    top_k: Annotated[int | None, default("0, all", "INT")] = None
+    top_p: Annotated[float | None, default("1, all", "FLOAT")] = None
+    seed: Annotated[int | None, default("0", "INT")] = None
 
     def config(self) -> SamplingConfig | None:
         """How to draw; None is not to.

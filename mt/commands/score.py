@@ -6,10 +6,12 @@ import json
 import math
 import pathlib
 import sys
+from typing import Annotated
 
 import tyro
 
 from mt import parallel
+from mt.arguments import default
 from mt.commands import lines, pairs
 from mt.commands.searching import SearchOptions
 from mt.data.tokenized import default_cache
@@ -35,11 +37,11 @@ class Arguments:
         search: whose length penalty counts; left out, the run's config says.
     """
 
-    run: tyro.conf.Positional[pathlib.Path | None] = None
-    input: tyro.conf.Positional[tuple[pathlib.Path, ...]] = ()
+    run: tyro.conf.Positional[Annotated[pathlib.Path | None, default("en_fr_small", "RUN")]] = None
+    input: tyro.conf.Positional[Annotated[tuple[pathlib.Path, ...], default("standard input")]] = ()
     json: bool = False
     checkpoint: str = "best"
-    ensemble: tuple[pathlib.Path, ...] = ()
+    ensemble: Annotated[tuple[pathlib.Path, ...], default("none")] = ()
     search: tyro.conf.OmitArgPrefixes[SearchOptions] = SearchOptions()
 
 

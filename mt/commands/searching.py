@@ -2,8 +2,9 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from mt.arguments import default
 from mt.commands.sampling import SamplingOptions
 from mt.decoding.constraints import Constraints
 from mt.decoding.translation import Translation
@@ -30,16 +31,16 @@ class SearchOptions:
             `beta` of Wu et al. 2016; 0 is nothing, 0.2 usual.
     """
 
-    beam_size: int | None = None
-    length_penalty: float | None = None
-    length_normalization: Literal["gnmt", "tokens"] | None = None
-    min_length: int | None = None
-    max_length_factor: float | None = None
-    max_length_offset: int | None = None
-    no_repeat_ngram: int | None = None
-    diversity_groups: int | None = None
-    diversity_strength: float | None = None
-    coverage_penalty: float | None = None
+    beam_size: Annotated[int | None, default("the run's", "INT")] = None
+    length_penalty: Annotated[float | None, default("the run's", "FLOAT")] = None
+    length_normalization: Annotated[Literal["gnmt", "tokens"] | None, default("the run's", "{gnmt,tokens}")] = None
+    min_length: Annotated[int | None, default("the run's", "INT")] = None
+    max_length_factor: Annotated[float | None, default("the run's", "FLOAT")] = None
+    max_length_offset: Annotated[int | None, default("the run's", "INT")] = None
+    no_repeat_ngram: Annotated[int | None, default("the run's", "INT")] = None
+    diversity_groups: Annotated[int | None, default("the run's", "INT")] = None
+    diversity_strength: Annotated[float | None, default("the run's", "FLOAT")] = None
+    coverage_penalty: Annotated[float | None, default("the run's", "FLOAT")] = None
 
     def given(self) -> dict[str, Any]:
         """Only the options that were set."""

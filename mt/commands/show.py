@@ -10,6 +10,7 @@ import tyro
 
 from mt import config as run_config
 from mt import parallel, pretrained, trained
+from mt.arguments import default
 from mt.data.tokenized import default_cache
 from mt.decoding.translator import Translator
 from mt.errors import UserError
@@ -34,7 +35,7 @@ class Attention:
 
     text: tyro.conf.Positional[str]
     run: pathlib.Path = pathlib.Path(pretrained.DEFAULT)
-    target: str | None = None
+    target: Annotated[str | None, default("the model's own", "STR")] = None
     output: str = "attention"
     checkpoint: str = "best"
 
@@ -55,9 +56,9 @@ class Search:
 
     text: tyro.conf.Positional[str]
     run: pathlib.Path = pathlib.Path(pretrained.DEFAULT)
-    beam_size: int | None = None
-    length_penalty: float | None = None
-    output: str = ""
+    beam_size: Annotated[int | None, default("the run's", "INT")] = None
+    length_penalty: Annotated[float | None, default("the run's", "FLOAT")] = None
+    output: Annotated[str, default("none")] = ""
     checkpoint: str = "best"
 
 

@@ -14,6 +14,7 @@ import tyro
 
 from mt import config as run_config
 from mt import evaluation, parallel, trained
+from mt.arguments import default
 from mt.assembly import Training, assemble
 from mt.bundles import is_bundle
 from mt.checkpoint import Checkpoints, Damaged, can_go_on, steps
@@ -58,7 +59,7 @@ class Arguments:
 
     config: tyro.conf.Positional[pathlib.Path]
     workdir: pathlib.Path
-    coordinator: str = ""
+    coordinator: Annotated[str, default("$JAX_COORDINATOR_ADDRESS, or as a TPU pod says")] = ""
     num_processes: int = 0
     process_id: int = -1
     run: Annotated[tyro.conf.FlagConversionOff[RunConfig], tyro.conf.arg(name="")] = RunConfig()

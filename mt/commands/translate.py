@@ -7,12 +7,13 @@ import json
 import pathlib
 import sys
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 from tqdm import tqdm
 
 from mt import parallel, trained
+from mt.arguments import default
 from mt.commands import documents, lines
 from mt.commands.constraining import ConstraintOptions, LineConstraints
 from mt.commands.requests import Request, read_request
@@ -68,18 +69,25 @@ class Arguments:
         sampling: translations drawn at random, in place of those that are searched for.
     """
 
-    run: tyro.conf.Positional[pathlib.Path | None] = None
-    input: tyro.conf.Positional[tuple[pathlib.Path, ...]] = ()
-    output: str = ""
-    format: Literal["lines", "jsonl"] | formats.Format | None = None
+    run: tyro.conf.Positional[Annotated[pathlib.Path | None, default("en_fr_small", "RUN")]] = None
+    input: tyro.conf.Positional[Annotated[tuple[pathlib.Path, ...], default("standard input")]] = ()
+    output: Annotated[str, default("standard output")] = ""
+    format: Annotated[
+        Literal["lines", "jsonl"] | formats.Format | None,
+        default("as the file's name says", "{lines,jsonl,text,markdown,html,srt,po,tmx}"),
+    ] = None
     n_best: int = 1
     json: bool = False
-    invalid: Literal["refuse", "replace"] | None = None
+    invalid: Annotated[
+        Literal["refuse", "replace"] | None, default("refuse in files, replace down a pipe", "{refuse,replace}")
+    ] = None
     stream: bool = False
-    as_training_data: Literal["forward", "backward"] | None = None
-    tag: str = ""
+    as_training_data: Annotated[
+        Literal["forward", "backward"] | None, default("translations alone", "{forward,backward}")
+    ] = None
+    tag: Annotated[str, default("none")] = ""
     checkpoint: str = "best"
-    ensemble: tuple[pathlib.Path, ...] = ()
+    ensemble: Annotated[tuple[pathlib.Path, ...], default("none")] = ()
     search: tyro.conf.OmitArgPrefixes[SearchOptions] = SearchOptions()
     constraints: tyro.conf.OmitArgPrefixes[ConstraintOptions] = ConstraintOptions()
     sampling: tyro.conf.OmitArgPrefixes[SamplingOptions] = SamplingOptions()

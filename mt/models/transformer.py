@@ -24,7 +24,7 @@ class TransformerConfig:
 
     Attributes:
         num_layers: blocks in the encoder, and in the decoder unless `decoder_layers` says otherwise.
-        decoder_layers: blocks in the decoder.
+        decoder_layers: blocks in the decoder; left out, as many as in the encoder.
         model_dim: width of the residual stream.
         ff_dim: width inside the feed-forward network.
         num_heads: attention heads; must divide `model_dim`.
