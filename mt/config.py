@@ -42,10 +42,10 @@ class RunConfig:
         training: how long, how often.
         search: how translations are searched for.
         seed: of initial parameters, dropout and the order of the data.
-        start_from: empty begins anew; else a run, what was exported as a bundle, or the name of a model that ships, to go on training with
-            other data or another optimizer. Its parameters and tokenizers are taken, and its model but for dropout,
-            dtype and remat. With another vocabulary (tokenizer.path), such as a wider one, the pieces that both have
-            keep their vectors, and others begin anew.
+        start_from: a run, what was exported as a bundle, or the name of a model that ships, to go on training with
+            other data or another optimizer; empty begins anew. Its parameters and tokenizers are taken, and its model
+            but for dropout, dtype and remat. With another vocabulary (tokenizer.path), such as a wider one, the pieces
+            that both have keep their vectors, and others begin anew.
     """
 
     model: ModelConfig = TransformerConfig()

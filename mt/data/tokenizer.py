@@ -21,13 +21,13 @@ class TokenizerConfig:
     """How the vocabulary is made from the training text.
 
     Attributes:
-        path: an existing SentencePiece model to take instead of training one; its pad, bos, eos and unk ids must be
-            0, 1, 2 and 3.
+        path: an existing SentencePiece model to take; empty trains one. Its pad, bos, eos and unk ids must be 0, 1, 2
+            and 3.
         vocab_size: pieces, shared by both languages; 256 of them are bytes, so that no character is unknown. A corpus
             too small for so many gets fewer, and the run says so.
         kind: "unigram" (Kudo 2018) or "bpe" (Sennrich et al. 2016).
         normalization: SentencePiece's rule, "nmt_nfkc" (Unicode NFKC and plain spaces) or "identity".
-        symbols: pieces that are never cut and never part of others, such as tags ("<BT>").
+        symbols: pieces that are never cut and never part of others, such as tags ("<BT>"); empty is none.
         training_lines: how many lines, spread evenly over the text, the vocabulary is learnt from.
     """
 

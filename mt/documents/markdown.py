@@ -36,7 +36,8 @@ def read(text: str) -> Template:
     Raises:
         UserError: the libraries for it are not installed.
     """
-    return _Reader(text.replace("\0", "\ufffd")).template
+    # A carriage return by itself ends a line too, as far as Markdown is concerned.
+    return _Reader(text.replace("\0", "\ufffd").replace("\r", "\n")).template
 
 
 class _Reader:
@@ -136,16 +137,17 @@ class _Inline:
         self._in_table = in_table
         self._builder = Builder()
         self._links: list[Any] = []
+        self._halves = _halves(tokens)
         place = 0
         while place < len(tokens):
             token = tokens[place]
             if token.type == "hardbreak" and not self._builder.depth:
                 self._end()
                 self.pieces.append(line_end)
-            elif (last := _last_of_code(tokens, place)) > place:
+            elif (last := _last_of_code(tokens, place, self._halves)) > place:
                 self._keep("".join(_raw(each) for each in tokens[place : last + 1]))
                 place = last
-            elif not self._take(token, tokens):
+            elif not self._take(token, place):
                 self.is_known = False
                 return
             place += 1
@@ -159,7 +161,7 @@ class _Inline:
             self.pieces.append(_plain(segment, self._in_table).replace(_SPACE, " "))
         self._builder = Builder()
 
-    def _take(self, token: Any, tokens: Sequence[Any]) -> bool:
+    def _take(self, token: Any, place: int) -> bool:
         """Adds a token; False if it is not known."""
         builder = self._builder
         match token.type:
@@ -183,7 +185,7 @@ class _Inline:
             case "footnote_ref" if "label" in token.meta:
                 builder.stand(f"[^{token.meta['label']}]")
             case "html_inline":
-                self._tag(token, tokens)
+                self._tag(token, place)
             case _:
                 return False
         return True
@@ -192,12 +194,12 @@ class _Inline:
         # A line may not end in it, nor may its spaces become fewer.
         self._builder.keep(raw.replace(" ", _SPACE))
 
-    def _tag(self, token: Any, tokens: Sequence[Any]) -> None:
+    def _tag(self, token: Any, place: int) -> None:
         """A tag with its other half is around text; any other stands by itself."""
-        half = _other_half(tokens, tokens.index(token))
+        half = self._halves.get(place)
         if half is None:
             self._builder.stand(token.content)
-        elif half > tokens.index(token):
+        elif half > place:
             self._builder.open(token.content)
         else:
             self._builder.close(token.content)
@@ -238,37 +240,38 @@ def _with_text(tokens: Sequence[Any]) -> Iterator[tuple[Any, bool]]:
     yield from sorted(found, key=lambda each: each[0].map[0])
 
 
-def _last_of_code(tokens: Sequence[Any], place: int) -> int:
+def _last_of_code(tokens: Sequence[Any], place: int, halves: dict[int, int]) -> int:
     """The last token of what is kept as it is: an address between angle brackets, or an HTML element of code."""
     token = tokens[place]
     if token.type == "link_open" and token.markup == "autolink":
         return place + 2
     if token.type == "html_inline" and (tag := _TAG.fullmatch(token.content)) and tag[2].lower() in html.CODE:
-        half = _other_half(tokens, place)
-        if half is not None and half > place and all(each.type == "text" for each in tokens[place + 1 : half]):
+        half = halves.get(place, place)
+        if half > place and all(each.type == "text" for each in tokens[place + 1 : half]):
             return half
     return place
 
 
-def _other_half(tokens: Sequence[Any], place: int) -> int | None:
-    """The tag that ends an element, or begins it, if no more markup is open between them than is closed."""
-    tag = _TAG.fullmatch(tokens[place].content)
-    if not tag or tag[3]:
-        return None
-    step, depth, nested = (-1 if tag[1] else 1), 0, 0
-    where = place
-    while 0 <= where < len(tokens):
-        token = tokens[where]
-        other = _TAG.fullmatch(token.content) if token.type == "html_inline" else None
-        if other and other[2] == tag[2] and not other[3]:
-            depth += 1 if other[1] == tag[1] else -1
-            if depth == 0:
-                return where if nested == 0 else None
-        nested += step * token.nesting
-        if nested < 0:
-            return None
-        where += step
-    return None
+def _halves(tokens: Sequence[Any]) -> dict[int, int]:
+    """Where the other half is of each HTML tag that has one, between the same tokens of Markdown."""
+    found: dict[int, int] = {}
+    open_: list[tuple[str, int]] = []  # the names of tags, or nothing for Markdown's own markup
+    for place, token in enumerate(tokens):
+        tag = _TAG.fullmatch(token.content) if token.type == "html_inline" else None
+        if token.nesting > 0:
+            open_.append(("", place))
+        elif token.nesting < 0:
+            while open_ and open_.pop()[0]:
+                pass
+        elif tag and not tag[1] and not tag[3]:
+            open_.append((tag[2], place))
+        elif tag and tag[1]:
+            inner = [number for number, (name, _) in enumerate(open_) if not name]
+            own = [number for number, (name, _) in enumerate(open_) if name == tag[2]]
+            if own and (not inner or own[-1] > inner[-1]):
+                found[place], found[open_[own[-1]][1]] = open_[own[-1]][1], place
+                del open_[own[-1] :]
+    return found
 
 
 def _raw(token: Any) -> str:

@@ -24,7 +24,7 @@ def read(content: str, source_language: str, target_language: str) -> "Memory":
     try:
         root = etree.fromstring(content.encode(), parser)
     except etree.XMLSyntaxError as error:
-        raise UserError(f"not XML ({error})") from None
+        raise UserError(f"not XML ({' '.join(str(error).split())[:100]})") from None
     if etree.QName(root).localname != "tmx":
         raise UserError(f"not TMX: its first element is <{etree.QName(root).localname}>")
     return Memory(etree, root, source_language, target_language)

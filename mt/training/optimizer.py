@@ -30,12 +30,14 @@ class OptimizerConfig:
         schedule: after the warm-up: "inverse_sqrt" falls with the square root of the step (the paper's, section 5.3),
             "linear" and "cosine" fall to zero at the last step, "constant" stays.
         warmup_steps: steps over which the rate rises linearly from zero.
-        beta1, beta2, epsilon: Adam's; the defaults are the paper's.
-        momentum: Muon's.
+        beta1: share of the gradients' moving average that Adam keeps in a step; the defaults are the paper's.
+        beta2: the same of their squares' average.
+        epsilon: what Adam adds to the root of the latter before it divides by it.
+        momentum: share of the gradients' moving average that Muon keeps in a step.
         newton_schulz_steps: iterations by which Muon makes a matrix orthogonal; fewer are rougher and cheaper.
         weight_decay: per step and unit of learning rate, of matrices only; 0 is none.
-        frozen: patterns of parameters that stay as they are, such as "encoder_*" or "*_embedding/*"; * is any text, and
-            a parameter's name is its path in the model, say encoder_layers_0/feed_forward/inner/kernel.
+        frozen: patterns of parameters that stay as they are, such as "encoder_*" or "*_embedding/*"; empty is none. *
+            is any text, and a parameter's name its path in the model, say encoder_layers_0/feed_forward/inner/kernel.
         layer_decay: each block's learning rate is that of the block after it times this; embeddings come before the
             first (Clark et al. 2020, ELECTRA, appendix A). 1 is one rate for all.
         clip_norm: the largest norm of the whole gradient; longer ones are scaled down; 0 is no clipping.

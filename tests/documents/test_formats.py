@@ -17,6 +17,7 @@ from mt.documents.template import Template
 from mt.documents.translating import SegmentTranslator
 from mt.errors import UserError
 from tests.conftest import ROOT
+from tests.documents.samples import CUES, LETTER, NOTES, PAGE, PO, TMX
 
 
 def shouted(document) -> str:
@@ -26,21 +27,6 @@ def shouted(document) -> str:
 
 def same(document) -> str:
     return document.filled(document.segments)
-
-
-PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta name="description" content="About cats &amp; dogs"><title>Cats</title>
-<meta name="viewport" content="width=device"><style>p { color: red }</style>
-<script>if (a < b && c) { alert("hello") }</script></head>
-<body class=main><!-- a comment --><h1>The cat</h1>
-<p>The <b>black</b> cat is <i class="x">here</i> &lt; there. Tom &amp; <a href="/u?a=1&amp;b=2"
-   title="My friend">Mary</a> go.<br>Use <code>x &lt; y</code>. <img src="cat.png" alt='A "small" cat'/></p>
-<ul><li>One <strong>car</strong><li>Two dogs</ul><pre>
-  do not   touch</pre>
-<td>3.14</td><span class="notranslate">Tom</span><a href="/x"><div>Click.</div></a>
-<p translate="no">Leave <b>this</b>.</p>
-<input type=submit value=Send><b>left open</p></body></html>
-"""
 
 
 def test_html_keeps_all_but_what_is_read():
@@ -85,40 +71,6 @@ def html_text(page: str) -> str:
     parser.feed(page)
     parser.close()
     return "".join(found)
-
-
-NOTES = r"""---
-title: Hello
----
-# The *black* cat
-
-The cat is on the **table**. I bought [a car](http://a.b/c "My car")
-there; see `mt translate  --help`, <https://a.b> and [that][ref]. It
-is <b>raining</b>, a \* and a_b. <kbd>Ctrl</kbd>  
-Yes.
-
-> [!NOTE]
-> I love you.
-
-- [ ] Open ![a door](d.png)
-  1. Two dogs[^1]
-
-| Name | What \| which |
-|---|:-:|
-| `a\|b` | The **fish** |
-
-```python
-print("hello")
-```
-
-<p align="center">The dog. <img alt="A dog"></p>
-
-Costs $a*b$ here.
-
-[^1]: A small dog.
-
-[ref]: http://x.y "z"
-"""
 
 
 def test_markdown_keeps_all_but_its_prose():
@@ -186,22 +138,6 @@ def test_text_is_not_taken_for_markup(word):
         )
 
 
-LETTER = """THE CAT
-
-  The cat is on the table. I bought a red car there
-  yesterday, and I do not know where my brother is
-  now.
-
-  * One dog and a cat
-  * Two dogs in the garden of my best friend, who has
-    a car
-
-12 Main Street
-Paris\t
-*****
-"""
-
-
 def test_plain_text_keeps_its_shape():
     assert same(text.read(LETTER)) == LETTER and shouted(text.read(LETTER)) == LETTER.upper()
     assert [segment.text for segment in text.read(LETTER).segments][
@@ -209,23 +145,6 @@ def test_plain_text_keeps_its_shape():
     ] == "Two dogs in the garden of my best friend, who has a car"
     long = text.read(LETTER).filled([s._replace(text=s.text + " and more" * 9) for s in text.read(LETTER).segments])
     assert max(map(len, long.split("Main")[0].split("12")[0].splitlines()[2:7])) <= 53
-
-
-CUES = """1
-00:00:01,000 --> 00:00:03,500
-Where is the <i>station</i>,
-my friend?
-
-2
-00:00:04,000 --> 00:00:06,000 X1:40
-- Hello, Tom!
-- {\\an8}I love you & <b>her.
-
-4
-00:00:07,000 --> 00:00:08,000
-\u266a
-
-"""
 
 
 def test_subtitles_keep_their_times():
@@ -246,33 +165,6 @@ def test_subtitles_keep_their_times():
         assert cue.content.count("\n") == source.content.count("\n")
 
 
-PO = r"""# A comment
-msgid ""
-msgstr ""
-"Content-Type: text/plain; charset=UTF-8\n"
-"Plural-Forms: nplurals=3; plural=n>1;\n"
-
-#: main.c:10
-#, c-format
-msgid "The <b>file</b> %s is there.\n"
-msgstr ""
-
-#, fuzzy
-msgid "One"
-msgid_plural "Many"
-msgstr[0] ""
-msgstr[1] ""
-msgstr[2] ""
-
-msgctxt "menu"
-msgid "Yes"
-msgstr "Ouais"
-
-#~ msgid "old"
-#~ msgstr "vieux"
-"""
-
-
 def test_messages_without_a_translation_are_given_one():
     assert len(messages.read(PO).segments) == 4
     before, after = polib.pofile(PO), polib.pofile(shouted(messages.read(PO)))
@@ -281,25 +173,6 @@ def test_messages_without_a_translation_are_given_one():
     for old, new in zip(before, after):
         for field in ("msgid", "msgid_plural", "msgctxt", "comment", "occurrences", "flags", "obsolete"):
             assert getattr(old, field) == getattr(new, field)
-
-
-TMX = """<?xml version="1.0" encoding="UTF-8"?>
-<!DOCTYPE tmx SYSTEM "tmx14.dtd">
-<tmx version="1.4">
-  <header srclang="en"/>
-  <body>
-    <tu tuid="1">
-      <note>keep</note>
-      <tuv xml:lang="EN-us">
-        <seg>A <bpt i="1">&lt;b&gt;</bpt>black<ept i="1">&lt;/b&gt;</ept> <hi>cat</hi> &amp; <ph x="1">{0}</ph>.</seg>
-      </tuv>
-    </tu>
-    <tu><tuv xml:lang="en"><seg>Yes.</seg></tuv><tuv xml:lang="fr"><seg>Ouais.</seg></tuv></tu>
-    <tu><tuv xml:lang="en"><seg>No.</seg></tuv><tuv xml:lang="fr"><seg/></tuv></tu>
-    <tu><tuv xml:lang="de"><seg>Danke.</seg></tuv></tu>
-  </body>
-</tmx>
-"""
 
 
 def test_units_without_the_target_language_are_given_it():

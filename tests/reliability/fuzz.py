@@ -1,6 +1,6 @@
 """Damaged and malicious files: whatever is in them, a loader reads them or refuses them with a sentence.
 
-    python -m tests.reliability.fuzz [--tries 500] [--seed 0] [--kinds bundle tokenizer pairs]
+    python -m tests.reliability.fuzz [--tries 500] [--seed 0] [--kinds bundle tokenizer pairs document]
 
 Files are truncated, lengthened, their bits flipped, and values of their JSON replaced by odd ones. In most of the
 bundles the manifest is made to fit what was altered, as somebody would who means harm. Each kind is tried in a process
@@ -22,11 +22,21 @@ from typing import Any
 from mt.data.datasets import Languages, read_pairs
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.translator import Translator
+from mt.documents import formats
 from mt.errors import UserError
 from mt.manifest import MANIFEST
 from tests.conftest import ROOT, shipped_pairs
+from tests.documents.samples import CUES, LETTER, NOTES, PAGE, PO, TMX
 
 BUNDLES = ROOT / "tests" / "exporting" / "bundles"
+DOCUMENTS: dict[formats.Format, str] = {
+    "text": LETTER,
+    "markdown": NOTES,
+    "html": PAGE,
+    "srt": CUES,
+    "po": PO,
+    "tmx": TMX,
+}
 ODD = (None, True, -1, 0, 1 << 40, 1 << 70, 1e308, float("nan"), "", "../../x", "/etc/passwd", "é" * 999, [], {}, [[]])
 
 
@@ -104,10 +114,19 @@ def pairs(folder: pathlib.Path, chance: random.Random) -> None:
         assert "\n" not in source + target
 
 
+def document(folder: pathlib.Path, chance: random.Random) -> None:
+    """Alters a document, reads it, and writes it with its text in capitals."""
+    content = chance.choice(sorted(DOCUMENTS))
+    altered = mutate(DOCUMENTS[content].encode(), chance).decode(errors="replace")
+    found = formats.read(content, altered, "en", "fr")
+    found.filled([segment._replace(text=segment.text.upper()) for segment in found.segments])
+
+
 KINDS: dict[str, Callable[[pathlib.Path, random.Random], None]] = {
     "bundle": bundle,
     "tokenizer": tokenizer,
     "pairs": pairs,
+    "document": document,
 }
 
 
