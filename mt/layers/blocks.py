@@ -78,6 +78,42 @@ class EncoderBlock(nn.Module):
         stream = residual.leave(stream, self.self_attention(inputs, mask, deterministic), deterministic)
         return self._feed_forward(stream, deterministic)
 
+    def read(self, stream: jax.Array, mask: jax.Array) -> tuple[jax.Array, KeysValues]:
+        """As a call without dropout, with what later positions may look at."""
+        residual = self.self_attention_residual
+        query, keys_values = self.self_attention.project(residual.enter(stream))
+        stream = residual.leave(stream, self.self_attention.attend(query, keys_values, mask), deterministic=True)
+        return self._feed_forward(stream, deterministic=True), keys_values
+
+    def step(
+        self, stream: jax.Array, cache: KeysValues, start: jax.Array, mask: jax.Array
+    ) -> tuple[jax.Array, KeysValues]:
+        """One position of every hypothesis of every sentence, as if they were a sequence of length `beam`.
+
+        Args:
+            stream: [batch, beam, model_dim].
+            cache: keys and values so far, a step's hypotheses next to each other.
+            start: int [], where in the cache this step is written.
+            mask: bool [batch, 1, beam, cached], which of all that is cached a hypothesis looks at.
+
+        Returns:
+            [batch, beam, model_dim], and the cache with this step in it.
+        """
+        stream, cache = self._attend_to_past(stream, cache, start, mask)
+        return self._feed_forward(stream, deterministic=True), cache
+
+    def _attend_to_past(
+        self, stream: jax.Array, cache: KeysValues, start: jax.Array, mask: jax.Array
+    ) -> tuple[jax.Array, KeysValues]:
+        residual = self.self_attention_residual
+        query, new = self.self_attention.project(residual.enter(stream))
+        update = jax.lax.dynamic_update_slice_in_dim
+        cache = KeysValues(
+            update(cache.keys, new.keys.astype(cache.keys.dtype), start, axis=3),
+            update(cache.values, new.values.astype(cache.values.dtype), start, axis=2),
+        )
+        return residual.leave(stream, self.self_attention.attend(query, cache, mask), deterministic=True), cache
+
 
 class DecoderBlock(EncoderBlock):
     """Masked self-attention, encoder-decoder attention, then feed-forward."""
@@ -103,7 +139,7 @@ class DecoderBlock(EncoderBlock):
         """The keys and values of encoder-decoder attention: what a search computes once a sentence."""
         return self.cross_attention.project_keys_values(encoded)
 
-    def step(
+    def step(  # type: ignore[override]
         self,
         stream: jax.Array,
         cache: KeysValues,
@@ -129,16 +165,8 @@ class DecoderBlock(EncoderBlock):
         Returns:
             [batch, beam, model_dim], and the cache with this step in it.
         """
-        residual = self.self_attention_residual
-        inputs = residual.enter(stream)
-        query, new = self.self_attention.project(inputs)
-        update, start = jax.lax.dynamic_update_slice_in_dim, position * stream.shape[1]
-        cache = KeysValues(
-            update(cache.keys, new.keys.astype(cache.keys.dtype), start, axis=3),
-            update(cache.values, new.values.astype(cache.values.dtype), start, axis=2),
-        )
         flat_mask = self_mask.reshape(*self_mask.shape[:2], -1)[:, None]  # [batch, 1, beam, length * beam]
-        stream = residual.leave(stream, self.self_attention.attend(query, cache, flat_mask), deterministic=True)
+        stream, cache = self._attend_to_past(stream, cache, position * stream.shape[1], flat_mask)
         residual = self.cross_attention_residual
         query = self.cross_attention.project_query(residual.enter(stream))
         stream = residual.leave(stream, self.cross_attention.attend(query, memory, cross_mask), deterministic=True)

@@ -9,21 +9,22 @@ class Embedding(nn.Module):
     """A table of vectors, one a token ("Attention Is All You Need", section 3.4).
 
     Initialised with standard deviation model_dim^-0.5 and scaled up by model_dim^0.5 on the way in, so that the same
-    table gives inputs of unit variance and logits of unit variance.
+    table gives inputs of unit variance and logits of unit variance. If not `scaled`, with 0.02, as BERT and GPT are.
     """
 
     vocab: int
     model_dim: int
     dtype: jnp.dtype = jnp.float32
+    scaled: bool = True
 
     def setup(self):
-        self.table = self.param(
-            "table", nn.initializers.normal(self.model_dim**-0.5), (self.vocab, self.model_dim), jnp.float32
-        )
+        spread = self.model_dim**-0.5 if self.scaled else 0.02
+        self.table = self.param("table", nn.initializers.normal(spread), (self.vocab, self.model_dim), jnp.float32)
 
     def __call__(self, tokens: jax.Array) -> jax.Array:
         """int [...] -> dtype [..., model_dim]."""
-        return jnp.take(self.table, tokens, axis=0).astype(self.dtype) * self.model_dim**0.5
+        embedded = jnp.take(self.table, tokens, axis=0).astype(self.dtype)
+        return embedded * self.model_dim**0.5 if self.scaled else embedded
 
     def logits(self, hidden: jax.Array) -> jax.Array:
         """[..., model_dim] -> float32 [..., vocab]: the table as the pre-softmax projection."""

@@ -1,0 +1,245 @@
+"""GPT (Radford et al. 2018, 2019): a decoder alone. It continues text, or translates what stands before a separator."""
+
+import dataclasses
+from typing import Any, Literal, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mt.errors import UserError
+from mt.layers.attention import KeysValues
+from mt.layers.blocks import EncoderBlock, layer_norm
+from mt.layers.dropout import Dropout
+from mt.layers.embedding import Embedding
+from mt.layers.masks import causal_mask, padding_mask, segment_mask
+from mt.layers.positions import LearnedPositions
+from mt.models.interface import Batch, Params
+
+
+@dataclasses.dataclass(frozen=True)
+class GptConfig:
+    """Sizes and options of GPT. The defaults are GPT-2's smallest model.
+
+    Attributes:
+        num_layers: blocks.
+        model_dim: width of the residual stream.
+        ff_dim: width inside the feed-forward network.
+        num_heads: attention heads; must divide `model_dim`.
+        activation: of the feed-forward network; "gelu" by its tanh approximation, "gelu_erf" exactly.
+        max_positions: how many positions are learned.
+        source_attention: what a source's tokens see of their own side: "full" is all, as an encoder's do (Raffel et al.
+            2020, section 3.2.1, "prefix LM"), "causal" what stands before them.
+        norm_epsilon: what layer normalisation adds to the variance before it divides.
+        dropout: on embeddings and on each sublayer's output.
+        attention_dropout: on attention weights.
+        activation_dropout: inside the feed-forward network.
+        stochastic_depth: share of a sentence's sublayers that are left out in training, in the last block; fewer in
+            those before.
+        dtype: of activations; parameters, softmax, normalisation and loss are float32.
+        remat: recompute each block's activations in the backward pass: less memory, about a third more time.
+    """
+
+    num_layers: int = 12
+    model_dim: int = 768
+    ff_dim: int = 3072
+    num_heads: int = 12
+    activation: Literal["relu", "gelu", "gelu_erf", "swish", "swiglu"] = "gelu"
+    max_positions: int = 1024
+    source_attention: Literal["full", "causal"] = "full"
+    norm_epsilon: float = 1e-5
+    dropout: float = 0.1
+    attention_dropout: float = 0.1
+    activation_dropout: float = 0.0
+    stochastic_depth: float = 0.0
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    remat: bool = False
+
+    def __post_init__(self):
+        for field in ("num_layers", "model_dim", "ff_dim", "num_heads", "max_positions"):
+            if getattr(self, field) < 1:
+                raise UserError(f"model.{field}: {getattr(self, field)} is not positive")
+        if self.model_dim % self.num_heads:
+            raise UserError(f"model.num_heads: {self.num_heads} does not divide model.model_dim {self.model_dim}")
+        if not self.norm_epsilon > 0:
+            raise UserError(f"model.norm_epsilon: {self.norm_epsilon} is not positive")
+        for field in ("dropout", "attention_dropout", "activation_dropout", "stochastic_depth"):
+            if not 0 <= getattr(self, field) < 1:
+                raise UserError(f"model.{field}: {getattr(self, field)} is not in [0, 1)")
+
+    def build(self, vocab: int, source_vocab: int | None = None) -> "Gpt":
+        """The model over a vocabulary of that size.
+
+        Raises:
+            UserError: the source has another vocabulary.
+        """
+        if source_vocab not in (None, vocab):
+            raise UserError("model: a decoder alone has one vocabulary for source and target")
+        return Gpt(self, vocab)
+
+
+class GptCache(NamedTuple):
+    """What the decoder keeps between steps.
+
+    Attributes:
+        position: int [], steps taken.
+        source_lengths: int [batch], tokens that stand before the first step.
+        keys_values: a layer, the source's and then the past, of length source_length + `max_length * beam`, a step's
+            hypotheses next to each other.
+        source_mask: bool [batch, 1, source_length].
+        ancestry: bool [batch, beam, max_length, beam]: at [b, i, t, j], hypothesis i had at step t been hypothesis j.
+        output_kernel: [model_dim, vocab], the embedding table turned.
+    """
+
+    position: jax.Array
+    source_lengths: jax.Array
+    keys_values: tuple[KeysValues, ...]
+    source_mask: jax.Array
+    ancestry: jax.Array
+    output_kernel: jax.Array
+
+
+class Gpt(nn.Module):
+    """A source, which may be empty, and what follows it, as one sequence. All tokens are int32; 0 is padding."""
+
+    config: GptConfig
+    vocab: int
+
+    def setup(self):
+        config, dtype = self.config, jnp.dtype(self.config.dtype)
+        self.embedding = Embedding(self.vocab, config.model_dim, dtype, scaled=False)
+        self.positions = LearnedPositions(config.max_positions, config.model_dim)
+        self.embedding_dropout = Dropout(config.dropout)
+        block = nn.remat(EncoderBlock, static_argnums=(3,)) if config.remat else EncoderBlock
+        self.layers = [
+            block(
+                num_heads=config.num_heads,
+                model_dim=config.model_dim,
+                ff_dim=config.ff_dim,
+                activation=config.activation,
+                pre_norm=True,
+                norm_epsilon=config.norm_epsilon,
+                dropout=config.dropout,
+                attention_dropout=config.attention_dropout,
+                activation_dropout=config.activation_dropout,
+                stochastic_depth=config.stochastic_depth * (number + 1) / config.num_layers,
+                dtype=dtype,
+            )
+            for number in range(config.num_layers)
+        ]
+        self.norm = layer_norm(config.norm_epsilon)
+
+    def _embed(self, tokens: jax.Array, positions: jax.Array) -> jax.Array:
+        embedded = self.embedding(tokens)
+        return embedded + self.positions(positions).astype(embedded.dtype)
+
+    def _source_mask(self, segments: jax.Array) -> jax.Array:
+        """What a source's tokens see, bool [batch, 1, source_length, source_length]."""
+        mask = segment_mask(segments, segments)
+        return mask & causal_mask(segments.shape[1]) if self.config.source_attention == "causal" else mask
+
+    def hidden(self, batch: Batch, deterministic: bool = True) -> jax.Array:
+        """A training batch's last hidden states, [batch, target_length, model_dim]; keys: see `batching.assemble`.
+
+        Each target follows its source in a sequence of its own, however many share a row; its positions go on where the
+        source's end.
+        """
+        source_segments, target_segments = batch["source_segments"], batch["target_segments"]
+        same = segment_mask(target_segments, source_segments)  # [batch, 1, target_length, source_length]
+        before = jnp.sum(same[:, 0] & (source_segments > 0)[:, None], axis=-1)  # [batch, target_length]
+        stream = jnp.concatenate(
+            [
+                self._embed(batch["source_tokens"], batch["source_positions"]),
+                self._embed(batch["target_inputs"], batch["target_positions"] + before),
+            ],
+            axis=1,
+        )
+        own = segment_mask(target_segments, target_segments) & causal_mask(target_segments.shape[1])
+        of_source = self._source_mask(source_segments)
+        nothing = jnp.zeros_like(jnp.swapaxes(same, 2, 3))
+        mask = jnp.concatenate(
+            [jnp.concatenate([of_source, nothing], axis=3), jnp.concatenate([same, own], axis=3)], axis=2
+        )
+        stream = self.embedding_dropout(stream, deterministic)
+        for layer in self.layers:
+            stream = layer(stream, mask, deterministic)
+        return self.norm(stream[:, source_segments.shape[1] :]).astype(stream.dtype)
+
+    def logits(self, hidden: jax.Array) -> jax.Array:
+        """[..., model_dim] -> float32 [..., vocab]."""
+        return self.embedding.logits(hidden)
+
+    def output_projection(self) -> tuple[jax.Array, None]:
+        """What `logits` multiplies with, float32 [vocab, model_dim], and that it adds nothing."""
+        return self.embedding.table, None
+
+    def __call__(self, batch: Batch, deterministic: bool = True) -> jax.Array:
+        """A training batch's logits, float32 [batch, target_length, vocab]."""
+        return self.logits(self.hidden(batch, deterministic))
+
+    def flops(self, source_lengths: np.ndarray, target_lengths: np.ndarray, hypotheses: int = 1) -> float:
+        """Floating-point operations of the matrix products of a forward pass, see `Transformer.flops`."""
+        config = self.config
+        source, target = (np.asarray(lengths, np.float64) for lengths in (source_lengths, target_lengths))
+        feed_forward = (3 if config.activation == "swiglu" else 2) * config.model_dim * config.ff_dim
+        a_token = 4 * config.model_dim**2 + feed_forward
+        once = a_token * source.sum() + 2 * config.model_dim * (source**2).sum()
+        each = a_token * target.sum() + 2 * config.model_dim * (target * (source + target)).sum()
+        output = config.model_dim * self.vocab * target.sum()
+        return 2 * float(config.num_layers * (once + hypotheses * each) + hypotheses * output)
+
+    def _start(self, source: jax.Array, beam_size: int, max_length: int) -> GptCache:
+        batch, source_length = source.shape
+        segments = (source > 0).astype(jnp.int32)
+        stream = self._embed(source, jnp.broadcast_to(jnp.arange(source_length), source.shape))
+        mask, keys_values = self._source_mask(segments), []
+        room = [(0, 0)] * 3
+        for layer in self.layers:
+            stream, own = layer.read(stream, mask)
+            keys_values.append(
+                KeysValues(
+                    jnp.pad(own.keys, [*room, (0, max_length * beam_size)]),
+                    jnp.pad(own.values, [*room[:2], (0, max_length * beam_size), (0, 0)]),
+                )
+            )
+        return GptCache(
+            position=jnp.zeros((), jnp.int32),
+            source_lengths=jnp.sum(segments, axis=1),
+            keys_values=tuple(keys_values),
+            source_mask=padding_mask(segments)[:, 0],
+            ancestry=jnp.zeros((batch, beam_size, max_length, beam_size), bool),
+            output_kernel=self.embedding.table.astype(stream.dtype).T,
+        )
+
+    def _step(self, tokens: jax.Array, cache: GptCache) -> tuple[jax.Array, GptCache]:
+        batch, beam = tokens.shape
+        positions = jnp.broadcast_to((cache.source_lengths + cache.position)[:, None], tokens.shape)
+        stream = self._embed(tokens, positions)
+        own_slot = jnp.broadcast_to(jnp.eye(beam, dtype=bool)[None, :, None], (batch, beam, 1, beam))
+        ancestry = jax.lax.dynamic_update_slice_in_dim(cache.ancestry, own_slot, cache.position, axis=2)
+        source_length = cache.source_mask.shape[-1]
+        of_source = jnp.broadcast_to(cache.source_mask, (batch, beam, source_length))
+        mask = jnp.concatenate([of_source, ancestry.reshape(batch, beam, -1)], axis=2)[:, None]
+        keys_values = []
+        for layer, past in zip(self.layers, cache.keys_values):
+            stream, past = layer.step(stream, past, source_length + cache.position * beam, mask)
+            keys_values.append(past)
+        hidden = self.norm(stream).astype(cache.output_kernel.dtype)
+        logits = jnp.matmul(hidden, cache.output_kernel, preferred_element_type=jnp.float32)
+        return logits, cache._replace(position=cache.position + 1, keys_values=tuple(keys_values), ancestry=ancestry)
+
+    def start(self, params: Params, source: jax.Array, beam_size: int, max_length: int) -> GptCache:
+        """See `interface.Searchable`."""
+        cache: Any = self.apply({"params": params}, source, beam_size, max_length, method=Gpt._start)
+        return cache
+
+    def step(self, params: Params, tokens: jax.Array, cache: GptCache) -> tuple[jax.Array, GptCache]:
+        """See `interface.Searchable`."""
+        stepped: Any = self.apply({"params": params}, tokens, cache, method=Gpt._step)
+        return stepped
+
+    def reorder(self, cache: GptCache, parents: jax.Array) -> GptCache:
+        """See `interface.Searchable`. Only the ancestry moves: the keys and values stay where they are."""
+        ancestry = jnp.take_along_axis(cache.ancestry, parents[:, :, None, None], axis=1)
+        return cache._replace(ancestry=ancestry)
