@@ -38,7 +38,8 @@ def parse(program: str, kind: Any, arguments: list[str], default: Any = None) ->
     try:
         with contextlib.redirect_stderr(complaint), wide:
             given = {} if default is None else {"default": default}
-            return tyro.cli(kind, args=arguments, prog=program, **given)
+            # Of what may be of several kinds, the options are those of the kind that the default is of.
+            return tyro.cli(kind, args=arguments, prog=program, config=(tyro.conf.AvoidSubcommands,), **given)
     except SystemExit as ended:
         if not ended.code:
             raise

@@ -66,11 +66,7 @@ class RunConfig:
             )
         if self.training.guided_alignment and self.model.remat:
             raise UserError("training.guided_alignment: does not go with model.remat; set one of them to nothing")
-        if self.model.positions == "learned" and self.data.batching.row_length > self.model.max_positions:
-            raise UserError(
-                f"model.max_positions: {self.model.max_positions} are fewer than data.batching.row_length "
-                f"{self.data.batching.row_length}"
-            )
+        self.model.check_lengths(self.data.batching.row_length)
 
 
 def read(path: pathlib.Path) -> RunConfig:

@@ -3,11 +3,11 @@
 import dataclasses
 import types
 import typing
-from typing import Any, TypeVar
+from typing import Any
 
 from mt.errors import UserError, nearest
 
-T = TypeVar("T")
+_TAG = "architecture"  # the field that tells dataclasses from each other that may stand in one place
 
 
 def to_json(value: Any) -> Any:
@@ -19,11 +19,11 @@ def to_json(value: Any) -> Any:
     return value
 
 
-def from_json(cls: type[T], value: Any, where: str) -> T:
+def from_json(cls: Any, value: Any, where: str) -> Any:
     """The dataclass that `to_json` was given.
 
     Args:
-        cls: of what class.
+        cls: of what class, or of which classes one, that are told from each other by their field `architecture`.
         value: parsed JSON.
         where: the file, for error messages.
 
@@ -59,12 +59,24 @@ def _parse(kind: Any, value: Any, where: str, path: str) -> Any:
         return value
     if origin in (typing.Union, types.UnionType):
         allowed = tuple(argument for argument in arguments if argument is not types.NoneType)
+        if len(allowed) > 1:
+            return _parse(_meant(allowed, value, where, path), value, where, path)
         return None if value is None and types.NoneType in arguments else _parse(allowed[0], value, where, path)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise UserError(f"{where}: {path} must be of type {kind.__name__}, not {value!r}")
     return value
+
+
+def _meant(kinds: tuple[Any, ...], value: Any, where: str, path: str) -> Any:
+    """Which of several dataclasses is meant: that which has the value's `architecture` as its own, or the first."""
+    names = {str(getattr(kind, _TAG)): kind for kind in kinds}  # a field's default is its class' attribute
+    name = value.get(_TAG, next(iter(names))) if isinstance(value, dict) else next(iter(names))
+    if name not in names:
+        hint = nearest(str(name), names)
+        raise UserError(f"{where}: {_join(path, _TAG)} must be one of {', '.join(names)}, not {name!r}{hint}")
+    return names[name]
 
 
 def flatten(value: Any, path: str = "") -> dict[str, Any]:

@@ -6,6 +6,7 @@ import pytest
 from mt import Translator, cli
 from mt import config as run_config
 from mt.errors import UserError
+from mt.models.gpt import GptConfig
 from mt.models.interface import dummy_batch
 from mt.serialization import from_json, to_json
 from tests.conftest import ROOT
@@ -67,3 +68,17 @@ def test_bad_config_files_are_named(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(UserError, match=f"mine.py: .*{message}"):
         run_config.read(path)
+
+
+def test_a_models_architecture_is_read_from_json():
+    gpt = run_config.RunConfig(model=GptConfig(max_positions=600))
+    assert from_json(run_config.RunConfig, to_json(gpt), "x") == gpt
+    without = to_json(run_config.RunConfig())
+    del without["model"]["architecture"]  # as runs have it that are older than other architectures
+    assert from_json(run_config.RunConfig, without, "x") == run_config.RunConfig()
+    with pytest.raises(
+        UserError, match=r"model.architecture must be one of transformer, gpt, not 'gtp' \(did you mean"
+    ):
+        from_json(run_config.RunConfig, {"model": {"architecture": "gtp"}}, "x")
+    with pytest.raises(UserError, match="unknown field model.norm"):
+        from_json(run_config.RunConfig, {"model": {"architecture": "gpt", "norm": "pre"}}, "x")

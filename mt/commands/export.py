@@ -15,6 +15,7 @@ from mt.data.text import read_lines
 from mt.errors import UserError
 from mt.exporting.model_card import evaluations, model_card
 from mt.files import atomic_folder, write_atomically
+from mt.models.transformer import TransformerConfig
 
 _DTYPES = {
     "bundle": ("float32", "bfloat16", "int8"),
@@ -118,6 +119,11 @@ def main(arguments: Arguments) -> None:
         raise UserError(f"{arguments.out}: is there already; name a new folder")
     notes = "\n".join(read_lines(arguments.notes)) if arguments.notes else ""
     found = trained.load(arguments.run, arguments.checkpoint)
+    if arguments.format in ("marian", "ctranslate2") and not isinstance(found.model.config, TransformerConfig):
+        kind = found.model.config.architecture
+        raise UserError(
+            f"--format {arguments.format}: is for an encoder with a decoder, and {arguments.run} is a {kind}"
+        )
     search = dataclasses.replace(found.search, **given)
     if not 1 <= arguments.n_best <= (1000 if sampling else search.beam_size):
         raise UserError(f"--n-best {arguments.n_best}: is not between 1 and the beam size, which is {search.beam_size}")

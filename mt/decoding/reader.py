@@ -145,7 +145,9 @@ class Reader:
     def _attention(self, pairs: list[tuple[list[int], list[int]]], layer: int | None) -> list[np.ndarray]:
         """Of those that are not too long, what `alignment.cross_attention` gives, padded."""
         members = self._model.members if isinstance(self._model, Ensemble) else [self._model]
-        depth = min(member.config.decoder_depth for member in members)
+        depth = min(getattr(member.config, "decoder_depth", 0) for member in members)
+        if not depth:
+            raise UserError("the model has no encoder-decoder attention, which tells what translations come from")
         if layer is not None and not 0 <= layer < depth:
             raise UserError(f"layer: {layer} is not from 0 to {depth - 1}, the decoder's last")
         weights = cross_attention(self._model, layer)

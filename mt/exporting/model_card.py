@@ -31,9 +31,10 @@ def model_card(
         notes: Markdown of what else is to be known.
     """
     source, target = found.languages.source, found.languages.target
-    model, data = described["run"]["model"], described["run"]["data"]
+    data = described["run"]["data"]
     size = sum(leaf.size for leaf in jax.tree.leaves(found.params))
-    depths = f"{model['num_layers']} + {model['decoder_layers'] or model['num_layers']}"
+    config = found.model.config
+    depths = " + ".join(str(depth) for depth in (config.num_layers, getattr(config, "decoder_depth", 0)) if depth)
     corpora = ", ".join(data["train"]) or "not known: the model was imported"
     scores = [
         f"| {each['name']} | {each['sentences']:,} | {metric} | {result['score']:.2f} | {_cell(result['signature'])} |"
@@ -52,7 +53,7 @@ tags: [translation, mt]
 
 # {source} to {target}
 
-A Transformer of {size:,} parameters ({depths} layers, {model["model_dim"]} wide) over {len(found.tokenizers.target):,}
+A Transformer of {size:,} parameters ({depths} layers, {config.model_dim} wide) over {len(found.tokenizers.target):,}
 pieces, from `{found.name}`, exported by mt {__version__}.
 
 - Languages: {source} → {target}

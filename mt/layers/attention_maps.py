@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from mt.errors import UserError
 from mt.layers.attention import CrossAttention, MultiHeadAttention, attention_weights
 
 
@@ -65,8 +66,13 @@ def cross_attention(found: dict[str, list[jax.Array]], layer: int | None = None)
         found: see `with_attention`.
         layer: which, from 0; None is the last but one, whose heads align best (Garg et al. 2019, section 4.1), or the
             only one.
+
+    Raises:
+        UserError: there is none.
     """
-    [layers] = [of_name for name, of_name in found.items() if name.endswith("cross_attention")]
+    layers = next((of_name for name, of_name in found.items() if name.endswith("cross_attention")), None)
+    if layers is None:
+        raise UserError("the model has no encoder-decoder attention, which tells what translations come from")
     return jnp.mean(layers[max(len(layers) - 2, 0) if layer is None else layer], axis=1)
 
 

@@ -1,5 +1,9 @@
 """One file a model: its frozen config beside its Flax module."""
 
+from typing import TypeAlias
+
+from mt.models.gpt import GptConfig
 from mt.models.transformer import TransformerConfig
 
-ModelConfig = TransformerConfig
+# What a run's model may be; a config's `architecture` says which. The first is what is meant where nothing is said.
+ModelConfig: TypeAlias = TransformerConfig | GptConfig

@@ -23,6 +23,7 @@ class GptConfig:
     """Sizes and options of GPT. The defaults are GPT-2's smallest model.
 
     Attributes:
+        architecture: what a config of this kind is known by.
         num_layers: blocks.
         model_dim: width of the residual stream.
         ff_dim: width inside the feed-forward network.
@@ -41,6 +42,7 @@ class GptConfig:
         remat: recompute each block's activations in the backward pass: less memory, about a third more time.
     """
 
+    architecture: Literal["gpt"] = "gpt"
     num_layers: int = 12
     model_dim: int = 768
     ff_dim: int = 3072
@@ -67,6 +69,14 @@ class GptConfig:
         for field in ("dropout", "attention_dropout", "activation_dropout", "stochastic_depth"):
             if not 0 <= getattr(self, field) < 1:
                 raise UserError(f"model.{field}: {getattr(self, field)} is not in [0, 1)")
+
+    def check_lengths(self, row_length: int) -> None:
+        """Raises UserError where a row of so many tokens on either side has more positions than there are: a source and
+        its target stand one after the other."""
+        if 2 * row_length > self.max_positions:
+            raise UserError(
+                f"model.max_positions: {self.max_positions} are fewer than twice data.batching.row_length {row_length}"
+            )
 
     def build(self, vocab: int, source_vocab: int | None = None) -> "Gpt":
         """The model over a vocabulary of that size.

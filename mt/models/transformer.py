@@ -23,6 +23,7 @@ class TransformerConfig:
     """Sizes and options of the Transformer. The defaults are the paper's base model (table 3).
 
     Attributes:
+        architecture: what a config of this kind is known by.
         num_layers: blocks in the encoder, and in the decoder unless `decoder_layers` says otherwise.
         decoder_layers: blocks in the decoder; left out, as many as in the encoder.
         model_dim: width of the residual stream.
@@ -45,6 +46,7 @@ class TransformerConfig:
         remat: recompute each block's activations in the backward pass: less memory, about a third more time.
     """
 
+    architecture: Literal["transformer"] = "transformer"
     num_layers: int = 6
     decoder_layers: int | None = None
     model_dim: int = 512
@@ -77,6 +79,13 @@ class TransformerConfig:
         for field in ("dropout", "attention_dropout", "activation_dropout", "stochastic_depth"):
             if not 0 <= getattr(self, field) < 1:
                 raise UserError(f"model.{field}: {getattr(self, field)} is not in [0, 1)")
+
+    def check_lengths(self, row_length: int) -> None:
+        """Raises UserError where a row of so many tokens on either side has more positions than there are."""
+        if self.positions == "learned" and row_length > self.max_positions:
+            raise UserError(
+                f"model.max_positions: {self.max_positions} are fewer than data.batching.row_length {row_length}"
+            )
 
     @property
     def decoder_depth(self) -> int:

@@ -19,8 +19,12 @@ def kinds(attention: Attention) -> dict[str, tuple[list[str], list[str], str]]:
     """Of each of a model's attentions by name: what asks, what is looked at, and a title."""
     found = {}
     for name in attention.maps:
-        queries, keys, title = _KINDS.get(name, ("target", "source", name))
-        found[name] = (getattr(attention, queries), getattr(attention, keys), title)
+        if name in _KINDS:
+            queries, keys, title = _KINDS[name]
+            found[name] = (getattr(attention, queries), getattr(attention, keys), title)
+        else:  # of a decoder alone, which reads both sides as one
+            both = [*attention.source, *attention.inputs]
+            found[name] = (both, both, "Each token looks at the source, and at those before it")
     return found
 
 
