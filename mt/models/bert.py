@@ -1,0 +1,165 @@
+"""BERT (Devlin et al. 2019): an encoder alone, which reads text with some of its tokens hidden."""
+
+import dataclasses
+from typing import Literal, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mt.errors import UserError
+from mt.layers.blocks import EncoderBlock, layer_norm
+from mt.layers.dropout import Dropout
+from mt.layers.embedding import Embedding
+from mt.layers.feed_forward import ACTIVATIONS
+from mt.layers.masks import segment_mask
+from mt.layers.positions import LearnedPositions
+
+
+@dataclasses.dataclass(frozen=True)
+class BertConfig:
+    """Sizes and options of BERT. The defaults are BERT-base.
+
+    Attributes:
+        architecture: what a config of this kind is known by.
+        num_layers: blocks.
+        model_dim: width of the residual stream.
+        ff_dim: width inside the feed-forward network.
+        num_heads: attention heads; must divide `model_dim`.
+        activation: of the feed-forward network and of the head that predicts tokens; "gelu_erf" is the paper's.
+        max_positions: how many positions are learned.
+        kinds: how many kinds of text a row may have, such as a first and a second sentence, each with a vector.
+        norm_epsilon: what layer normalisation adds to the variance before it divides.
+        dropout: on embeddings and on each sublayer's output.
+        attention_dropout: on attention weights.
+        dtype: of activations; parameters, softmax, normalisation and loss are float32.
+        remat: recompute each block's activations in the backward pass: less memory, about a third more time.
+    """
+
+    architecture: Literal["bert"] = "bert"
+    num_layers: int = 12
+    model_dim: int = 768
+    ff_dim: int = 3072
+    num_heads: int = 12
+    activation: Literal["relu", "gelu", "gelu_erf", "swish"] = "gelu_erf"
+    max_positions: int = 512
+    kinds: int = 2
+    norm_epsilon: float = 1e-12
+    dropout: float = 0.1
+    attention_dropout: float = 0.1
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    remat: bool = False
+
+    def __post_init__(self):
+        for field in ("num_layers", "model_dim", "ff_dim", "num_heads", "max_positions", "kinds"):
+            if getattr(self, field) < 1:
+                raise UserError(f"model.{field}: {getattr(self, field)} is not positive")
+        if self.model_dim % self.num_heads:
+            raise UserError(f"model.num_heads: {self.num_heads} does not divide model.model_dim {self.model_dim}")
+        if not self.norm_epsilon > 0:
+            raise UserError(f"model.norm_epsilon: {self.norm_epsilon} is not positive")
+        for field in ("dropout", "attention_dropout"):
+            if not 0 <= getattr(self, field) < 1:
+                raise UserError(f"model.{field}: {getattr(self, field)} is not in [0, 1)")
+
+    def build(self, vocab: int) -> "Bert":
+        """The model over a vocabulary of that size."""
+        return Bert(self, vocab)
+
+
+class Text(NamedTuple):
+    """Rows of text.
+
+    Attributes:
+        tokens: int32 [batch, length].
+        positions: int32 [batch, length], counted from 0 in each text.
+        segments: int32 [batch, length], which text of its row a token belongs to, from 1; 0 is padding.
+        kinds: int32 [batch, length], 0 or up to `BertConfig.kinds`.
+    """
+
+    tokens: jax.Array
+    positions: jax.Array
+    segments: jax.Array
+    kinds: jax.Array
+
+
+class Bert(nn.Module):
+    """Embeddings, blocks, and the heads of both pretraining tasks."""
+
+    config: BertConfig
+    vocab: int
+
+    def setup(self):
+        config, dtype = self.config, jnp.dtype(self.config.dtype)
+        self.embedding = Embedding(self.vocab, config.model_dim, dtype, scaled=False)
+        self.positions = LearnedPositions(config.max_positions, config.model_dim)
+        self.kinds = Embedding(config.kinds, config.model_dim, dtype, scaled=False)
+        self.embedding_norm = layer_norm(config.norm_epsilon)
+        self.embedding_dropout = Dropout(config.dropout)
+        block = nn.remat(EncoderBlock, static_argnums=(3,)) if config.remat else EncoderBlock
+        self.layers = [
+            block(
+                num_heads=config.num_heads,
+                model_dim=config.model_dim,
+                ff_dim=config.ff_dim,
+                activation=config.activation,
+                pre_norm=False,
+                norm_epsilon=config.norm_epsilon,
+                dropout=config.dropout,
+                attention_dropout=config.attention_dropout,
+                activation_dropout=0.0,
+                stochastic_depth=0.0,
+                dtype=dtype,
+            )
+            for _ in range(config.num_layers)
+        ]
+        self.pooler = nn.Dense(config.model_dim, dtype=dtype)
+        self.next_sentence = nn.Dense(2, dtype=dtype)
+        self.prediction = nn.Dense(config.model_dim, dtype=dtype)
+        self.prediction_norm = layer_norm(config.norm_epsilon)
+        self.output_bias = self.param("output_bias", nn.initializers.zeros, (self.vocab,), jnp.float32)
+
+    def hidden(self, text: Text, deterministic: bool = True) -> jax.Array:
+        """The last hidden states, [batch, length, model_dim]."""
+        embedded = self.embedding(text.tokens)
+        embedded += self.positions(text.positions).astype(embedded.dtype) + self.kinds(text.kinds)
+        stream = self.embedding_norm(embedded).astype(embedded.dtype)
+        stream = self.embedding_dropout(stream, deterministic)
+        mask = segment_mask(text.segments, text.segments)
+        for layer in self.layers:
+            stream = layer(stream, mask, deterministic)
+        return stream
+
+    def pooled(self, hidden: jax.Array) -> jax.Array:
+        """A text as its first token has it: [..., model_dim] of first tokens -> the same."""
+        return jnp.tanh(self.pooler(hidden))
+
+    def next_sentence_logits(self, hidden: jax.Array) -> jax.Array:
+        """From [..., model_dim] of first tokens, float32 [..., 2]: whether the second text follows the first, or not
+        (section 3.1, task 2)."""
+        return self.next_sentence(self.pooled(hidden)).astype(jnp.float32)
+
+    def predictions(self, hidden: jax.Array) -> jax.Array:
+        """What stands for hidden tokens, [..., model_dim] -> the same: `output_projection` makes logits of it."""
+        activated = ACTIVATIONS[self.config.activation](self.prediction(hidden))
+        return self.prediction_norm(activated).astype(hidden.dtype)
+
+    def output_projection(self) -> tuple[jax.Array, jax.Array]:
+        """What logits multiply with, float32 [vocab, model_dim], and add, float32 [vocab]."""
+        return self.embedding.table, self.output_bias
+
+    def __call__(self, text: Text, deterministic: bool = True) -> tuple[jax.Array, jax.Array]:
+        """Logits of every token, float32 [batch, length, vocab], and of the next sentence, float32 [batch, 2]."""
+        hidden = self.hidden(text, deterministic)
+        logits = self.embedding.logits(self.predictions(hidden)) + self.output_bias
+        return logits, self.next_sentence_logits(hidden[:, 0])
+
+    def flops(self, lengths: np.ndarray) -> float:
+        """Floating-point operations of the matrix products of a forward pass, see `Transformer.flops`."""
+        config = self.config
+        length = np.asarray(lengths, np.float64)
+        a_token = 4 * config.model_dim**2 + 2 * config.model_dim * config.ff_dim
+        blocks = a_token * length.sum() + 2 * config.model_dim * (length**2).sum()
+        head = (config.model_dim**2 + config.model_dim * self.vocab) * length.sum()
+        return 2 * float(config.num_layers * blocks + head)
