@@ -118,6 +118,8 @@ def _check(arguments: Arguments) -> None:
         raise UserError("--tag: has a tab or a line's end, which would be taken for the source's; leave it out")
     if "tags" in (arguments.constraints.keep or ()) and arguments.n_best > 1:
         raise UserError("--keep tags: goes with one translation a line; leave --n-best out")
+    if "tags" in (arguments.constraints.keep or ()) and arguments.format == "jsonl":
+        raise UserError("--keep tags: is for lines of HTML, and those of --format jsonl are not; leave one of them out")
     arguments.sampling.config()
 
 

@@ -69,17 +69,15 @@ class SegmentTranslator:
         asked = [self._asked(text, job.hidden) for job in jobs for text in job.sentences]
         found = iter(self._translate(texts, asked))
         translations = [[next(found) for _ in job.sentences] for job in jobs]
-        attended = [
-            (job.needs_weights(its), text, translation.text)
+        pairs = [
+            (text, translation.text)
             for job, its in zip(jobs, translations)
+            if job.needs_weights(its)
             for text, translation in zip(job.sentences, its)
         ]
-        weights = self._translator.word_weights(
-            [text for needed, text, _ in attended if needed], [said for needed, _, said in attended if needed]
-        )
-        found_weights = iter(weights)
+        weights = iter(self._translator.word_weights([text for text, _ in pairs], [said for _, said in pairs]))
         return [
-            job.done(its, [next(found_weights) if job.needs_weights(its) else None for _ in its])
+            job.done(its, [next(weights) if job.needs_weights(its) else None for _ in its])
             for job, its in zip(jobs, translations)
         ]
 
@@ -122,9 +120,10 @@ class _Job:
         for (begin, end), sentence, translation, of_sentence in zip(self._spans, self.sentences, translations, weights):
             gap = self.hidden.text[place:begin]
             text += gap if place == 0 else gap and " "
-            shape = len(words(translation.text, names)), len(words(sentence, names))
-            said, block = complete(sentence, translation.text, names, normal(of_sentence, shape))
-            said = _ended_alike(sentence, said)
+            said = _ended_alike(sentence, translation.text)
+            shape = len(words(said, names)), len(words(sentence, names))
+            rows = None if of_sentence is None else of_sentence[: shape[0]]  # the full stop may have been a word
+            said, block = complete(sentence, said, names, normal(rows, shape))
             source += [word.moved(begin) for word in words(sentence, names)]
             target += [word.moved(len(text)) for word in words(said, names)]
             blocks.append(block)

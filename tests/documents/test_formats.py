@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from mt import cli, pretrained
+from mt.decoding.translation import Translation
 from mt.documents import formats, html, markdown, messages, subtitles, text, translation_memory
 from mt.documents.template import Template
 from mt.documents.translating import SegmentTranslator
@@ -219,6 +220,20 @@ def test_segments_are_translated_together_as_each_by_itself(tiny_translator):
         assert sorted(found.segment.raw.values()) == sorted(source.raw.values())
         assert translate([source])[0].segment == found.segment
     assert html_tags(html.read(PAGE).filled([each.segment for each in together])) == html_tags(PAGE)
+
+
+def test_a_full_stop_that_the_source_has_not_is_left_out(tiny_translator):
+    """Also where it was a word of its own, which attention has a row for, and other sentences follow."""
+    said = {"A cat is": "Un chat .", "Leave.": "Va."}
+
+    def translate(texts, constraints):
+        return [Translation(said[text], -1.0, -1.0) for text in texts]
+
+    translator = SegmentTranslator(tiny_translator, translate=translate)
+    segment = html.read("<i>Leave.</i> <b>A cat</b> is").segments[0]
+    found = translator([segment])[0].segment
+    assert found.text == "Va. Un chat" and found.written(str).startswith("<i>Va.</i> ")
+    assert translator([html.read("Leave.").segments[0]])[0].segment.text == "Va."
 
 
 def html_tags(page: str) -> list[str]:
