@@ -142,7 +142,7 @@ class _Reader:
             read.add("value")
 
         def translated(match: re.Match[str]) -> str:
-            value = match[3].strip("\"'")
+            value = match[3][1:-1] if match[3][0] in "\"'" else match[3]
             if match[1].lower() not in read or not has_letters(value):
                 return match[0]
             quote = "'" if match[3].startswith("'") else '"'

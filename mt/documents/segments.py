@@ -1,9 +1,10 @@
 """A piece of a document's text, and the markup within it."""
 
 import itertools
-import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
+
+from mt.decoding.keeping import pattern
 
 # What a format writes in a segment's text for a part that is not text: a character for private use.
 _FIRST = 0xE000
@@ -48,15 +49,16 @@ class Segment(NamedTuple):
         Args:
             escape: makes text what means it in the document's format.
         """
-        names = sorted((*self.raw, *self.kept), key=len, reverse=True)
-        split = re.compile("|".join(["(" + "|".join(map(re.escape, names)) + ")"] if names else ["(?!)()"]))
+        names = pattern([*self.raw, *self.kept]) if self.raw or self.kept else None
 
         def text(begin: int, end: int) -> str:
-            written = []
-            for number, part in enumerate(split.split(self.text[begin:end])):
-                is_name = number % 2 == 1
-                written.append(self.raw[part] if is_name and part in self.raw else escape(self.kept.get(part, part)))
-            return "".join(written)
+            written, place = [], begin
+            for match in names.finditer(self.text, begin, end) if names else ():
+                name = match[0]
+                raw = self.raw[name] if name in self.raw else escape(self.kept[name])
+                written += [escape(self.text[place : match.start()]), raw]
+                place = match.end()
+            return "".join([*written, escape(self.text[place:end])])
 
         def within(parent: int, begin: int, end: int) -> str:
             children = [(mark, number) for number, mark in enumerate(self.marks) if mark.parent == parent]

@@ -47,6 +47,7 @@ def test_html_keeps_all_but_what_is_read():
         "LEFT OPEN",
     ):
         assert read in found
+    assert shouted(html.read("""<p title="'so' & so">""")) == """<p title="'SO' &amp; SO">"""
     # Bare signs stay bare where the source has no references.
     assert shouted(html.read("a & b < 5 <i>c</i>")) == "A & B < 5 <i>C</i>"
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mt.documents.projection import complete, normal, project, words
-from mt.documents.segments import Builder, Mark
+from mt.documents.segments import Builder, Mark, Segment
 
 
 def marked(parts: str):
@@ -101,6 +101,9 @@ def test_a_source_is_written_as_it_was():
     builder.write("a < ")
     builder.keep("<code>&lt;</code>")
     assert builder.segment().written(lambda text: text.replace("<", "&lt;")) == "a &lt; <code>&lt;</code>"
+    # A stand-in is a word of its own.
+    assert Segment("X TAXE (X)", raw={"X": "<x>"}).written(str.lower) == "<x> taxe (<x>)"
+    assert Segment("X, Y", kept={"X": "<"}).written(lambda text: text.replace("<", "&lt;")) == "&lt;, Y"
 
 
 def test_words_know_their_punctuation():
