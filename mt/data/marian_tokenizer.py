@@ -80,7 +80,7 @@ class MarianTokenizer:
         return self._join(codes, self._processor.encode(rest, out_type=str))
 
     def sample(self, tokens: Sequence[Sequence[int]], strength: float, seed: int) -> list[list[int]]:
-        """Sentences as ids, eos included, each cut anew into other pieces; see `sampling.SamplingConfig`."""
+        """Sentences as ids, eos included, each cut anew; see `subword_sampling.SubwordSamplingConfig`."""
         codes, rest = self._codes(self.decode(tokens))
         sampled = self._join(codes, sampled_encoding(self._processor, rest, strength, seed, str))
         # What an unknown piece stood for is not to be had from its id, and the vocabulary need not have all pieces.

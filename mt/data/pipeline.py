@@ -22,7 +22,7 @@ from mt.data.batching import (
 )
 from mt.data.datasets import Languages, has_splits
 from mt.data.mixture import Mixture
-from mt.data.sampling import SamplingConfig, resample
+from mt.data.subword_sampling import SubwordSamplingConfig, resample
 from mt.data.tensorflow import import_tensorflow
 from mt.data.tokenized import FilterConfig, TokenizedCorpus, default_cache, tokenized_corpus
 from mt.data.tokenizers import Tokenizers
@@ -64,7 +64,7 @@ class DataConfig:
     test: str = ""
     filter: FilterConfig = FilterConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
-    sampling: SamplingConfig = SamplingConfig()
+    sampling: SubwordSamplingConfig = SubwordSamplingConfig()
     batching: BatchingConfig = BatchingConfig()
     cache: str = ""
 

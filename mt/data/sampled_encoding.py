@@ -20,7 +20,7 @@ def sampled_encoding(
     Args:
         processor: a unigram or BPE model.
         texts: to cut.
-        strength: see `sampling.SamplingConfig`.
+        strength: see `subword_sampling.SubwordSamplingConfig`.
         seed: the same gives the same.
         kind: int for ids, str for pieces.
     """

@@ -149,7 +149,7 @@ class Tokenizer:
         return self._processor.encode(list(texts), add_eos=True)
 
     def sample(self, tokens: Sequence[Sequence[int]], strength: float, seed: int) -> list[list[int]]:
-        """Sentences as ids, eos included, each cut anew into other pieces; see `sampling.SamplingConfig`."""
+        """Sentences as ids, eos included, each cut anew; see `subword_sampling.SubwordSamplingConfig`."""
         sampled = sampled_encoding(self._processor, self.decode(tokens), strength, seed, int)
         # What an unknown piece stood for is not to be had from its id.
         return [list(old) if UNK in old else [*new, EOS] for old, new in zip(tokens, sampled)]

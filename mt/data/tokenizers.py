@@ -27,7 +27,7 @@ class Side(Protocol):
         ...
 
     def sample(self, tokens: Sequence[Sequence[int]], strength: float, seed: int) -> list[list[int]]:
-        """Sentences as ids, eos included, each cut anew into other pieces; see `sampling.SamplingConfig`."""
+        """Sentences as ids, eos included, each cut anew; see `subword_sampling.SubwordSamplingConfig`."""
         ...
 
     def decode(self, tokens: Sequence[Sequence[int]]) -> list[str]:

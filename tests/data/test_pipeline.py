@@ -5,7 +5,7 @@ import pytest
 
 from mt.data.batching import BatchingConfig
 from mt.data.pipeline import DataConfig, Position, TrainingData
-from mt.data.sampling import SamplingConfig
+from mt.data.subword_sampling import SubwordSamplingConfig
 from mt.data.tokenized import FilterConfig, default_cache, tokenized_corpus
 from mt.errors import UserError
 from tests.conftest import shipped_pairs
@@ -27,7 +27,9 @@ def _same(one, other):
     return all(np.array_equal(one[name], other[name]) for name in one)
 
 
-@pytest.mark.parametrize("sampling", [SamplingConfig(), SamplingConfig(0.3, 0.3)], ids=["plain", "sampled"])
+@pytest.mark.parametrize(
+    "sampling", [SubwordSamplingConfig(), SubwordSamplingConfig(0.3, 0.3)], ids=["plain", "sampled"]
+)
 @pytest.mark.parametrize("kind", ["packing", "buckets"])
 def test_from_any_position_the_same_batches_follow(corpus_folder, tokenizers, kind, sampling):
     config = _config(corpus_folder, kind, sampling=sampling)
@@ -43,7 +45,9 @@ def test_from_any_position_the_same_batches_follow(corpus_folder, tokenizers, ki
     assert not _same(other[0][1], whole[0][1])
 
 
-@pytest.mark.parametrize("sampling", [SamplingConfig(), SamplingConfig(source=0.3)], ids=["plain", "sampled"])
+@pytest.mark.parametrize(
+    "sampling", [SubwordSamplingConfig(), SubwordSamplingConfig(source=0.3)], ids=["plain", "sampled"]
+)
 def test_hosts_share_the_batches_of_one(corpus_folder, tokenizers, sampling):
     config = _config(corpus_folder, sampling=sampling)
     one = _take(TrainingData(config, tokenizers, seed=1), 5)

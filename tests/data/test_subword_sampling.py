@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mt.data.datasets import Languages
-from mt.data.sampling import SamplingConfig, resample
+from mt.data.subword_sampling import SubwordSamplingConfig, resample
 from mt.data.tokenized import FilterConfig, default_cache, tokenized_corpus
 from mt.data.tokenizer import Tokenizer, TokenizerConfig
 from mt.data.tokenizers import Tokenizers
@@ -53,7 +53,7 @@ def test_only_the_sides_that_are_asked_for_and_none_too_long(corpus_folder, toke
     index = np.random.default_rng(0).permutation(len(corpus))[:200]
     which = np.zeros(200, np.int64)
     longest = int(corpus.source.lengths.max())
-    found = resample([corpus], which, index, tokenizers, SamplingConfig(source=0.1), longest, (1, 2))
+    found = resample([corpus], which, index, tokenizers, SubwordSamplingConfig(source=0.1), longest, (1, 2))
     for number, pair in enumerate(index):
         for side in ("source", "target"):
             new, old = (

@@ -13,7 +13,7 @@ _CHUNK = 8192
 
 
 @dataclasses.dataclass(frozen=True)
-class SamplingConfig:
+class SubwordSamplingConfig:
     """Whether training sentences are cut into pieces anew each time they are seen.
 
     For a unigram vocabulary (Kudo 2018, section 3.3) the numbers are the exponent alpha of each way's probability: 0.1
@@ -40,7 +40,7 @@ def resample(
     corpus: np.ndarray,
     index: np.ndarray,
     tokenizers: Tokenizers,
-    config: SamplingConfig,
+    config: SubwordSamplingConfig,
     longest: int,
     seed: Sequence[int],
 ) -> TokenizedCorpus:
