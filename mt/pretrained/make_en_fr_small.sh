@@ -7,9 +7,10 @@
 # RUN is the training's folder, OUT the bundle's. $MT_CORPORA is a folder of corpora, each a folder of its own with
 # train.en, train.fr, dev.en and so on; those that the config trains on must be there.
 set -euo pipefail
-run=$1 out=$2
+run=$(realpath -m "$1") out=$(realpath -m "$2")
 here=$(cd "$(dirname "$0")" && pwd)
-mt train "$here/../../configs/en_fr_small.py" --workdir "$run"
+cd "$here/../.." # where the config's phrases are named from
+mt train configs/en_fr_small.py --workdir "$run"
 for corpus in "multi30k[test_2016_flickr]" php-docs python-docs libreoffice-help manpages debian-descriptions software-ui \
     "bible-docs[dev]" "canlaws-docs[dev]"; do
     if [ -d "$MT_CORPORA/${corpus%%[*}" ]; then
