@@ -102,8 +102,8 @@ def main(arguments: Arguments) -> None:
     _check(arguments)
     lines.check_existence(arguments.input)
     constraints = LineConstraints(arguments.constraints)
-    if document_format := _document_format(arguments):
-        _translate_documents(run, arguments, document_format, constraints)
+    if _are_documents(arguments):
+        _translate_documents(run, arguments, constraints)
     else:
         _translate_lines(run, arguments, constraints)
 
@@ -123,19 +123,17 @@ def _check(arguments: Arguments) -> None:
     arguments.sampling.config()
 
 
-def _document_format(arguments: Arguments) -> formats.Format | None:
-    """The format of documents, None of lines."""
-    if arguments.format == "lines" or arguments.format == "jsonl":
-        return None
-    found = {arguments.format or formats.of_name(path) for path in arguments.input} or {arguments.format}
-    if None in found and len(found) > 1:
+def _are_documents(arguments: Arguments) -> bool:
+    """Whether the input is documents, and not lines."""
+    if arguments.format:
+        return arguments.format not in ("lines", "jsonl")
+    found = {formats.of_name(path) is not None for path in arguments.input}
+    if len(found) > 1:
         raise UserError("some of the files are documents, and some lines; translate them apart, or say --format")
-    return next(iter(found))
+    return True in found
 
 
-def _translate_documents(
-    run: pathlib.Path, arguments: Arguments, format_: formats.Format, constraints: LineConstraints
-) -> None:
+def _translate_documents(run: pathlib.Path, arguments: Arguments, constraints: LineConstraints) -> None:
     of_lines = {
         "--json": arguments.json,
         "--stream": arguments.stream,
@@ -147,8 +145,8 @@ def _translate_documents(
         raise UserError(f"{option}: is for lines, and this is a document; leave it out, or say --format lines")
     replaced = lines.Replaced()
     found = trained.load_together([run, *arguments.ensemble], arguments.checkpoint)
-    own = None if len({formats.of_name(path) for path in arguments.input}) > 1 else format_
-    jobs = documents.read(arguments.input, own, arguments.output, found.languages, arguments.invalid, replaced)
+    format_ = None if arguments.format == "lines" or arguments.format == "jsonl" else arguments.format
+    jobs = documents.read(arguments.input, format_, arguments.output, found.languages, arguments.invalid, replaced)
     translator = Translator.of(found)
     search = Search(translator, 1, arguments.search, arguments.sampling)
     keep = arguments.constraints.keep

@@ -260,6 +260,9 @@ def test_from_the_command_line(tmp_path, capsys):
     (tmp_path / "bad.srt").write_text("hello")
     assert cli.main([*words[:2], str(tmp_path / "bad.srt")]) == 2
     assert "bad.srt: not subtitles" in capsys.readouterr().err
+    # What is said counts, whatever the names of several say.
+    assert cli.main([*words[:4], "--format", "tmx", "--output", str(tmp_path / "fr")]) == 2
+    assert "a.md: not XML" in capsys.readouterr().err
     text_file = tmp_path / "lines"
     text_file.write_text("The <b>black</b> cat & {0} are here.\n", "utf-8")
     assert cli.main([*words[:2], str(text_file), "--keep", "tags", "placeholders", "--json"]) == 0
