@@ -64,7 +64,7 @@ class RunConfig:
                 f"training.accumulation_steps: {parts} does not divide data.batching.row_multiple {multiple}, so "
                 "batches could not be cut into so many parts"
             )
-        if self.training.guided_alignment and self.model.remat:
+        if self.training.aligned and self.model.remat:
             raise UserError("training.guided_alignment: does not go with model.remat; set one of them to nothing")
         self.model.check_lengths(self.data.batching.row_length)
 

@@ -184,8 +184,7 @@ def _training_data(subject: Subject) -> tuple[TrainingData, Any]:
     config, found = subject
     tokenizers = found.tokenizers if found else make_tokenizers(config)
     model = config.model.build(len(tokenizers.target), len(tokenizers.source))
-    aligned = config.training.guided_alignment > 0
-    return TrainingData(config.data, tokenizers, config.seed, aligned=aligned), model
+    return TrainingData(config.data, tokenizers, config.seed, aligned=config.training.aligned), model
 
 
 def _random_model(subject: Subject) -> Any:
@@ -206,7 +205,7 @@ def _train(arguments: Arguments, report: _Report) -> None:
     check_devices(config)
     if arguments.synthetic:
         model, length = _random_model(subject), config.data.batching.row_length
-        rows, aligned = config.data.batching.rows(length), config.training.guided_alignment > 0
+        rows, aligned = config.data.batching.rows(length), config.training.aligned
         batches = [random_batch(rows, length, length, _words(model), aligned=aligned)]
     else:
         data, model = _training_data(subject)

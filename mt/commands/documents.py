@@ -9,9 +9,9 @@ from tqdm import tqdm
 
 from mt.commands import lines
 from mt.data.datasets import Languages
-from mt.data.text import batched
+from mt.data.text import batched, refuse_or_tell
 from mt.decoding.keeping import Kind
-from mt.decoding.translation import Translation
+from mt.decoding.translation import Translation, combine
 from mt.documents import formats, html
 from mt.documents.document import Document
 from mt.documents.segments import Segment
@@ -114,10 +114,7 @@ def _decoded(content: bytes, name: str, replaced: Callable[[str], None] | None) 
         return content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        what = f"{name}, line {line}: not valid UTF-8 (byte {content[error.start]:#04x})"
-        if replaced is None:
-            raise UserError(f"{what}; convert the text, for example with iconv -f LATIN1 -t UTF-8") from None
-        replaced(what)
+        refuse_or_tell(f"{name}, line {line}: not valid UTF-8 (byte {content[error.start]:#04x})", replaced)
         return content.decode(errors="replace")
 
 
@@ -132,8 +129,8 @@ def translate(jobs: Sequence[_Job], translate: SegmentTranslator) -> None:
             for segments in batched(job.document.segments, _TOGETHER):
                 for source, found in zip(segments, translate(segments)):
                     done.append(found.segment)
-                    if found.warnings:
-                        suspects.append(f"{', '.join(found.warnings)}: {' '.join(source.written(str).split())[:60]}")
+                    if warnings := found.translation.warnings:
+                        suspects.append(f"{', '.join(warnings)}: {' '.join(source.written(str).split())[:60]}")
                 bar.update(len(segments))
             content = job.mark + job.document.filled(done).replace("\n", job.line_end)
             if job.output:
@@ -159,7 +156,5 @@ def tagged(texts: Sequence[str], translate: SegmentTranslator) -> list[list[Tran
     for template in templates:
         own = [next(found) for _ in template.segments]
         text = template.filled([each.segment for each in own])
-        warnings = dict.fromkeys(warning for each in own for warning in each.warnings)
-        score, log_prob = sum(each.score for each in own), sum(each.log_prob for each in own)
-        translations.append([Translation(text, score, log_prob, tuple(warnings))])
+        translations.append([combine(text, [each.translation for each in own])])
     return translations

@@ -221,7 +221,7 @@ def _train_tokenizer(config: TokenizerConfig, data: DataConfig, dev: str) -> Tok
 def _training_data(config: RunConfig, tokenizers: Tokenizers) -> TrainingData:
     """The first host tokenises; the others then find it done, where they share its cache."""
     share = jax.process_count(), jax.process_index()
-    aligned = config.training.guided_alignment > 0
+    aligned = config.training.aligned
     data = TrainingData(config.data, tokenizers, config.seed, *share, aligned) if parallel.is_main() else None
     parallel.wait_for_all("data tokenised")
     return data or TrainingData(config.data, tokenizers, config.seed, *share, aligned)

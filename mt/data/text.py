@@ -37,6 +37,17 @@ def read_lines(path: pathlib.Path, replaced: Callable[[str], None] | None = None
         raise UserError(f"{path}: cannot read ({reason}); check the path and the file") from None
 
 
+def refuse_or_tell(what: str, replaced: Callable[[str], None] | None) -> None:
+    """Tells `replaced` what is not UTF-8.
+
+    Raises:
+        UserError: there is nobody to tell, so that it is not to be replaced.
+    """
+    if replaced is None:
+        raise UserError(f"{what}; convert the text, for example with iconv -f LATIN1 -t UTF-8") from None
+    replaced(what)
+
+
 def decode_lines(
     lines: Iterable[bytes], name: str, replaced: Callable[[str], None] | None = None, first: int = 1
 ) -> Iterator[str]:
@@ -56,10 +67,8 @@ def decode_lines(
         try:
             text = line.decode(encoding)
         except UnicodeDecodeError as error:
-            what = f"{name}, line {number}: not valid UTF-8 (byte {line[error.start]:#04x} at {error.start})"
-            if replaced is None:
-                raise UserError(f"{what}; convert the text, for example with iconv -f LATIN1 -t UTF-8") from None
-            replaced(what)
+            where = f"byte {line[error.start]:#04x} at {error.start}"
+            refuse_or_tell(f"{name}, line {number}: not valid UTF-8 ({where})", replaced)
             text = line.decode(encoding, "replace")
         yield text.removesuffix("\n").removesuffix("\r")
 

@@ -1,6 +1,7 @@
 """What a hypothesis is as text, and a line's translation from those of its parts."""
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from mt.data.tokenizers import Side
@@ -51,11 +52,12 @@ def join(parts: list[list[Translation]]) -> list[Translation]:
         return [Translation("", 0.0, 0.0)]
     if len(parts) == 1:
         return parts[0]
-    joined = []
-    for rank in range(min(len(part) for part in parts)):
-        chosen = [part[rank] for part in parts]
-        text = " ".join(each.text for each in chosen)
-        score, log_prob = (sum(getattr(each, name) for each in chosen) for name in ("score", "log_prob"))
-        warnings = dict.fromkeys(warning for each in chosen for warning in each.warnings)
-        joined.append(Translation(text, score, log_prob, tuple(warnings)))
-    return joined
+    ranks = [[part[rank] for part in parts] for rank in range(min(len(part) for part in parts))]
+    return [combine(" ".join(each.text for each in chosen), chosen) for chosen in ranks]
+
+
+def combine(text: str, parts: Sequence[Translation]) -> Translation:
+    """The translation of a whole, made of its parts': their sums, and the warnings of all."""
+    warnings = dict.fromkeys(warning for each in parts for warning in each.warnings)
+    score, log_prob = sum(each.score for each in parts), sum(each.log_prob for each in parts)
+    return Translation(text, score, log_prob, tuple(warnings))

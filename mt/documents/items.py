@@ -30,7 +30,6 @@ def tagged_segment(text: str) -> Segment:
 
 
 def _tagged(text: str) -> list[Item]:
-    """Text that is written as it is, with tags in it as HTML has them, and subtitles' {\\an8}."""
     items, place = [], 0
     for match in _TAG.finditer(text):
         if match.start() > place:

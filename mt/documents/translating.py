@@ -9,7 +9,7 @@ import numpy as np
 from mt.decoding.constraints import Constraints
 from mt.decoding.keeping import Hidden, Kind
 from mt.decoding.splitting import sentences
-from mt.decoding.translation import Translation
+from mt.decoding.translation import Translation, combine
 from mt.decoding.translator import Translator
 from mt.documents.document import Document
 from mt.documents.projection import Word, complete, normal, project, words
@@ -23,15 +23,11 @@ class Translated(NamedTuple):
 
     Attributes:
         segment: its text and its markup.
-        score: the sum of its sentences', see `translation.Translation`.
-        log_prob: the same.
-        warnings: of all its sentences, see there.
+        translation: its text without, and the scores and warnings of all its sentences.
     """
 
     segment: Segment
-    score: float
-    log_prob: float
-    warnings: tuple[str, ...]
+    translation: Translation
 
 
 class SegmentTranslator:
@@ -120,11 +116,11 @@ class _Job:
         for (begin, end), sentence, translation, of_sentence in zip(self._spans, self.sentences, translations, weights):
             gap = self.hidden.text[place:begin]
             text += gap if place == 0 else gap and " "
-            said = _ended_alike(sentence, translation.text)
-            shape = len(words(said, names)), len(words(sentence, names))
+            own, said = words(sentence, names), _ended_alike(sentence, translation.text)
+            shape = len(words(said, names)), len(own)
             rows = None if of_sentence is None else of_sentence[: shape[0]]  # the full stop may have been a word
             said, block = complete(sentence, said, names, normal(rows, shape))
-            source += [word.moved(begin) for word in words(sentence, names)]
+            source += [word.moved(begin) for word in own]
             target += [word.moved(len(text)) for word in words(said, names)]
             blocks.append(block)
             text, place = text + said, end
@@ -136,9 +132,7 @@ class _Job:
             {name: raw[part] for name, part in parts.items() if part in raw},
             {name: part for name, part in parts.items() if part not in raw},
         )
-        score, log_prob = (sum(getattr(each, name) for each in translations) for name in ("score", "log_prob"))
-        warnings = dict.fromkeys(warning for each in translations for warning in each.warnings)
-        return Translated(found, score, log_prob, tuple(warnings))
+        return Translated(found, combine(text, translations))
 
     def _moved_marks(self) -> list[Mark]:
         """The marks where they are once the stand-ins are there."""

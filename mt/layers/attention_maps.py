@@ -22,31 +22,39 @@ def with_attention(run: Callable[[], Any]) -> tuple[Any, dict[str, list[jax.Arra
         The result, and float32 [batch, heads, query, key] a layer, by the name that all layers' attentions have in
         common, say "decoder_layers/cross_attention".
     """
-    found: dict[str, list[jax.Array]] = {}
 
-    def intercept(call: Callable[..., Any], arguments: Any, options: Any, context: nn.module.InterceptorContext) -> Any:
-        module = context.module
-        if context.method_name == "attend" and isinstance(module, MultiHeadAttention):
-            query, keys_values, mask = arguments
-            found.setdefault(_name(module), []).append(attention_weights(query, keys_values.keys, mask))
-        return call(*arguments, **options)
+    def weights(module: nn.Module, method: str, arguments: Any) -> jax.Array | None:
+        if method != "attend" or not isinstance(module, MultiHeadAttention):
+            return None
+        query, keys_values, mask = arguments
+        return attention_weights(query, keys_values.keys, mask)
 
-    with nn.intercept_methods(intercept):
-        result = run()
-    return result, found
+    return _with_weights(run, weights)
 
 
 def with_cross_attention(run: Callable[[], Any]) -> tuple[Any, dict[str, list[jax.Array]]]:
     """As `with_attention`, of encoder-decoder attention alone, also in a pass with dropout, whose weights are those
     before it. The model must not compute anything twice to save memory (`remat`)."""
+
+    def weights(module: nn.Module, method: str, arguments: Any) -> jax.Array | None:
+        if method != "__call__" or not isinstance(module, CrossAttention):
+            return None
+        inputs, memory, mask, *_ = arguments
+        return attention_weights(module.project_query(inputs), module.project_keys_values(memory).keys, mask)
+
+    return _with_weights(run, weights)
+
+
+def _with_weights(
+    run: Callable[[], Any], weights: Callable[[nn.Module, str, Any], jax.Array | None]
+) -> tuple[Any, dict[str, list[jax.Array]]]:
+    """See `with_attention`; `weights` are of a call of a module's method, if it is one that counts."""
     found: dict[str, list[jax.Array]] = {}
 
     def intercept(call: Callable[..., Any], arguments: Any, options: Any, context: nn.module.InterceptorContext) -> Any:
-        module = context.module
-        if context.method_name == "__call__" and isinstance(module, CrossAttention):
-            inputs, memory, mask, *_ = arguments
-            keys = module.project_keys_values(memory).keys
-            found.setdefault(_name(module), []).append(attention_weights(module.project_query(inputs), keys, mask))
+        seen = weights(context.module, context.method_name, arguments)
+        if seen is not None:
+            found.setdefault(_name(context.module), []).append(seen)
         return call(*arguments, **options)
 
     with nn.intercept_methods(intercept):

@@ -1,5 +1,7 @@
 """Encoder and decoder blocks: attention and feed-forward, each in a residual connection with layer normalisation."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -171,3 +173,14 @@ class DecoderBlock(EncoderBlock):
         query = self.cross_attention.project_query(residual.enter(stream))
         stream = residual.leave(stream, self.cross_attention.attend(query, memory, cross_mask), deterministic=True)
         return self._feed_forward(stream, deterministic=True), cache
+
+
+def block_kind(kind: type[EncoderBlock], remat: bool) -> Any:
+    """A kind of block, or the same with its activations recomputed in the backward pass."""
+    # `deterministic` chooses code, so rematerialisation must not trace it: argument 3 or 5, self being 0.
+    return nn.remat(kind, static_argnums=(5 if issubclass(kind, DecoderBlock) else 3,)) if remat else kind
+
+
+def depth_rates(last: float, layers: int) -> list[float]:
+    """The share of a sentence's sublayers that each block leaves out in training: `last` in the last, fewer before."""
+    return [last * (number + 1) / layers for number in range(layers)]

@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mt.errors import UserError
-from mt.layers.blocks import EncoderBlock, layer_norm
+from mt.layers.blocks import EncoderBlock, block_kind, layer_norm
 from mt.layers.dropout import Dropout
 from mt.layers.embedding import Embedding
 from mt.layers.feed_forward import ACTIVATIONS
 from mt.layers.masks import segment_mask
 from mt.layers.positions import LearnedPositions
+from mt.models.checks import check_sizes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,16 +52,11 @@ class BertConfig:
     remat: bool = False
 
     def __post_init__(self):
-        for field in ("num_layers", "model_dim", "ff_dim", "num_heads", "max_positions", "kinds"):
-            if getattr(self, field) < 1:
-                raise UserError(f"model.{field}: {getattr(self, field)} is not positive")
-        if self.model_dim % self.num_heads:
-            raise UserError(f"model.num_heads: {self.num_heads} does not divide model.model_dim {self.model_dim}")
-        if not self.norm_epsilon > 0:
-            raise UserError(f"model.norm_epsilon: {self.norm_epsilon} is not positive")
-        for field in ("dropout", "attention_dropout"):
-            if not 0 <= getattr(self, field) < 1:
-                raise UserError(f"model.{field}: {getattr(self, field)} is not in [0, 1)")
+        check_sizes(
+            self,
+            ("num_layers", "model_dim", "ff_dim", "num_heads", "max_positions", "kinds"),
+            ("dropout", "attention_dropout"),
+        )
 
     def build(self, vocab: int) -> "Bert":
         """The model over a vocabulary of that size."""
@@ -97,7 +92,7 @@ class Bert(nn.Module):
         self.kinds = Embedding(config.kinds, config.model_dim, dtype, scaled=False)
         self.embedding_norm = layer_norm(config.norm_epsilon)
         self.embedding_dropout = Dropout(config.dropout)
-        block = nn.remat(EncoderBlock, static_argnums=(3,)) if config.remat else EncoderBlock
+        block = block_kind(EncoderBlock, config.remat)
         self.layers = [
             block(
                 num_heads=config.num_heads,

@@ -1,21 +1,22 @@
 """GPT (Radford et al. 2018, 2019): a decoder alone. It continues text, or translates what stands before a separator."""
 
 import dataclasses
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from mt.errors import UserError
 from mt.layers.attention import KeysValues
-from mt.layers.blocks import EncoderBlock, layer_norm
+from mt.layers.blocks import EncoderBlock, block_kind, depth_rates, layer_norm
 from mt.layers.dropout import Dropout
 from mt.layers.embedding import Embedding
 from mt.layers.masks import causal_mask, padding_mask, segment_mask
 from mt.layers.positions import LearnedPositions
-from mt.models.interface import Batch, Params
+from mt.models.checks import check_sizes
+from mt.models.interface import Batch
+from mt.models.searchable import SearchableModule, no_ancestors, with_themselves
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,16 +60,11 @@ class GptConfig:
     remat: bool = False
 
     def __post_init__(self):
-        for field in ("num_layers", "model_dim", "ff_dim", "num_heads", "max_positions"):
-            if getattr(self, field) < 1:
-                raise UserError(f"model.{field}: {getattr(self, field)} is not positive")
-        if self.model_dim % self.num_heads:
-            raise UserError(f"model.num_heads: {self.num_heads} does not divide model.model_dim {self.model_dim}")
-        if not self.norm_epsilon > 0:
-            raise UserError(f"model.norm_epsilon: {self.norm_epsilon} is not positive")
-        for field in ("dropout", "attention_dropout", "activation_dropout", "stochastic_depth"):
-            if not 0 <= getattr(self, field) < 1:
-                raise UserError(f"model.{field}: {getattr(self, field)} is not in [0, 1)")
+        check_sizes(
+            self,
+            ("num_layers", "model_dim", "ff_dim", "num_heads", "max_positions"),
+            ("dropout", "attention_dropout", "activation_dropout", "stochastic_depth"),
+        )
 
     def check_lengths(self, row_length: int) -> None:
         """Raises UserError where a row of so many tokens on either side has more positions than there are: a source and
@@ -110,7 +106,7 @@ class GptCache(NamedTuple):
     output_kernel: jax.Array
 
 
-class Gpt(nn.Module):
+class Gpt(SearchableModule):
     """A source, which may be empty, and what follows it, as one sequence. All tokens are int32; 0 is padding."""
 
     config: GptConfig
@@ -121,7 +117,7 @@ class Gpt(nn.Module):
         self.embedding = Embedding(self.vocab, config.model_dim, dtype, scaled=False)
         self.positions = LearnedPositions(config.max_positions, config.model_dim)
         self.embedding_dropout = Dropout(config.dropout)
-        block = nn.remat(EncoderBlock, static_argnums=(3,)) if config.remat else EncoderBlock
+        block = block_kind(EncoderBlock, config.remat)
         self.layers = [
             block(
                 num_heads=config.num_heads,
@@ -133,10 +129,10 @@ class Gpt(nn.Module):
                 dropout=config.dropout,
                 attention_dropout=config.attention_dropout,
                 activation_dropout=config.activation_dropout,
-                stochastic_depth=config.stochastic_depth * (number + 1) / config.num_layers,
+                stochastic_depth=rate,
                 dtype=dtype,
             )
-            for number in range(config.num_layers)
+            for rate in depth_rates(config.stochastic_depth, config.num_layers)
         ]
         self.norm = layer_norm(config.norm_epsilon)
 
@@ -218,7 +214,7 @@ class Gpt(nn.Module):
             source_lengths=jnp.sum(segments, axis=1),
             keys_values=tuple(keys_values),
             source_mask=padding_mask(segments)[:, 0],
-            ancestry=jnp.zeros((batch, beam_size, max_length, beam_size), bool),
+            ancestry=no_ancestors(batch, beam_size, max_length),
             output_kernel=self.embedding.table.astype(stream.dtype).T,
         )
 
@@ -226,8 +222,7 @@ class Gpt(nn.Module):
         batch, beam = tokens.shape
         positions = jnp.broadcast_to((cache.source_lengths + cache.position)[:, None], tokens.shape)
         stream = self._embed(tokens, positions)
-        own_slot = jnp.broadcast_to(jnp.eye(beam, dtype=bool)[None, :, None], (batch, beam, 1, beam))
-        ancestry = jax.lax.dynamic_update_slice_in_dim(cache.ancestry, own_slot, cache.position, axis=2)
+        ancestry = with_themselves(cache.ancestry, cache.position)
         source_length = cache.source_mask.shape[-1]
         of_source = jnp.broadcast_to(cache.source_mask, (batch, beam, source_length))
         mask = jnp.concatenate([of_source, ancestry.reshape(batch, beam, -1)], axis=2)[:, None]
@@ -238,18 +233,3 @@ class Gpt(nn.Module):
         hidden = self.norm(stream).astype(cache.output_kernel.dtype)
         logits = jnp.matmul(hidden, cache.output_kernel, preferred_element_type=jnp.float32)
         return logits, cache._replace(position=cache.position + 1, keys_values=tuple(keys_values), ancestry=ancestry)
-
-    def start(self, params: Params, source: jax.Array, beam_size: int, max_length: int) -> GptCache:
-        """See `interface.Searchable`."""
-        cache: Any = self.apply({"params": params}, source, beam_size, max_length, method=Gpt._start)
-        return cache
-
-    def step(self, params: Params, tokens: jax.Array, cache: GptCache) -> tuple[jax.Array, GptCache]:
-        """See `interface.Searchable`."""
-        stepped: Any = self.apply({"params": params}, tokens, cache, method=Gpt._step)
-        return stepped
-
-    def reorder(self, cache: GptCache, parents: jax.Array) -> GptCache:
-        """See `interface.Searchable`. Only the ancestry moves: the keys and values stay where they are."""
-        ancestry = jnp.take_along_axis(cache.ancestry, parents[:, :, None, None], axis=1)
-        return cache._replace(ancestry=ancestry)

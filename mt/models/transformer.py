@@ -10,12 +10,14 @@ import numpy as np
 
 from mt.errors import UserError
 from mt.layers.attention import KeysValues
-from mt.layers.blocks import DecoderBlock, EncoderBlock, layer_norm
+from mt.layers.blocks import DecoderBlock, EncoderBlock, block_kind, depth_rates, layer_norm
 from mt.layers.dropout import Dropout
 from mt.layers.embedding import Embedding
 from mt.layers.masks import causal_mask, padding_mask, segment_mask
 from mt.layers.positions import LearnedPositions, sinusoidal_positions
-from mt.models.interface import Batch, Params
+from mt.models.checks import check_sizes
+from mt.models.interface import Batch
+from mt.models.searchable import SearchableModule, no_ancestors, with_themselves
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,18 +69,13 @@ class TransformerConfig:
     remat: bool = False
 
     def __post_init__(self):
-        for field in ("num_layers", "decoder_layers", "model_dim", "ff_dim", "num_heads", "max_positions"):
-            if (value := getattr(self, field)) is not None and value < 1:
-                raise UserError(f"model.{field}: {value} is not positive")
-        if self.model_dim % self.num_heads:
-            raise UserError(f"model.num_heads: {self.num_heads} does not divide model.model_dim {self.model_dim}")
+        check_sizes(
+            self,
+            ("num_layers", "decoder_layers", "model_dim", "ff_dim", "num_heads", "max_positions"),
+            ("dropout", "attention_dropout", "activation_dropout", "stochastic_depth"),
+        )
         if self.model_dim % 2:
             raise UserError(f"model.model_dim: {self.model_dim} is odd; sines and cosines need it even")
-        if not 0 < self.norm_epsilon < 1:
-            raise UserError(f"model.norm_epsilon: {self.norm_epsilon} is not between 0 and 1")
-        for field in ("dropout", "attention_dropout", "activation_dropout", "stochastic_depth"):
-            if not 0 <= getattr(self, field) < 1:
-                raise UserError(f"model.{field}: {getattr(self, field)} is not in [0, 1)")
 
     def check_lengths(self, row_length: int) -> None:
         """Raises UserError where a row of so many tokens on either side has more positions than there are."""
@@ -129,7 +126,7 @@ class DecoderCache(NamedTuple):
     source_mask: jax.Array
 
 
-class Transformer(nn.Module):
+class Transformer(SearchableModule):
     """Encoder, decoder and embeddings. All tokens are int32; 0 is padding, in tokens and in segments."""
 
     config: TransformerConfig
@@ -165,15 +162,10 @@ class Transformer(nn.Module):
             activation_dropout=config.activation_dropout,
             dtype=dtype,
         )
-        # `deterministic` chooses code, so rematerialisation must not trace it: argument 3 or 5, self being 0.
-        encoder_block = nn.remat(EncoderBlock, static_argnums=(3,)) if config.remat else EncoderBlock
-        decoder_block = nn.remat(DecoderBlock, static_argnums=(5,)) if config.remat else DecoderBlock
-
-        def depths(layers: int) -> list[float]:
-            return [config.stochastic_depth * (number + 1) / layers for number in range(layers)]
-
-        self.encoder_layers = [encoder_block(stochastic_depth=rate, **options) for rate in depths(config.num_layers)]
-        self.decoder_layers = [decoder_block(stochastic_depth=rate, **options) for rate in depths(config.decoder_depth)]
+        encoder_block, decoder_block = (block_kind(kind, config.remat) for kind in (EncoderBlock, DecoderBlock))
+        rates = [depth_rates(config.stochastic_depth, depth) for depth in (config.num_layers, config.decoder_depth)]
+        self.encoder_layers = [encoder_block(stochastic_depth=rate, **options) for rate in rates[0]]
+        self.decoder_layers = [decoder_block(stochastic_depth=rate, **options) for rate in rates[1]]
         if config.norm == "pre":
             self.encoder_norm = layer_norm(config.norm_epsilon)
             self.decoder_norm = layer_norm(config.norm_epsilon)
@@ -299,7 +291,7 @@ class Transformer(nn.Module):
         return DecoderCache(
             position=jnp.zeros((), jnp.int32),
             keys_values=tuple(empty for _ in self.decoder_layers),
-            ancestry=jnp.zeros((batch, beam_size, max_length, beam_size), bool),
+            ancestry=no_ancestors(batch, beam_size, max_length),
             encoded=tuple(layer.project_encoded(encoded) for layer in self.decoder_layers),
             output_kernel=table.astype(encoded.dtype).T,
             output_bias=bias,
@@ -307,10 +299,8 @@ class Transformer(nn.Module):
         )
 
     def _step(self, tokens: jax.Array, cache: DecoderCache) -> tuple[jax.Array, DecoderCache]:
-        batch, beam = tokens.shape
         stream = self._embed("target", tokens, jnp.broadcast_to(cache.position, tokens.shape))
-        own_slot = jnp.broadcast_to(jnp.eye(beam, dtype=bool)[None, :, None], (batch, beam, 1, beam))
-        ancestry = jax.lax.dynamic_update_slice_in_dim(cache.ancestry, own_slot, cache.position, axis=2)
+        ancestry = with_themselves(cache.ancestry, cache.position)
         keys_values = []
         for layer, past, encoded in zip(self.decoder_layers, cache.keys_values, cache.encoded):
             stream, past = layer.step(stream, past, encoded, cache.position, ancestry, cache.source_mask)
@@ -321,18 +311,3 @@ class Transformer(nn.Module):
         hidden = stream.astype(cache.output_kernel.dtype)
         logits = jnp.matmul(hidden, cache.output_kernel, preferred_element_type=jnp.float32)
         return logits if cache.output_bias is None else logits + cache.output_bias, cache
-
-    def start(self, params: Params, source: jax.Array, beam_size: int, max_length: int) -> DecoderCache:
-        """See `interface.Searchable`."""
-        cache: Any = self.apply({"params": params}, source, beam_size, max_length, method=Transformer._start)
-        return cache
-
-    def step(self, params: Params, tokens: jax.Array, cache: DecoderCache) -> tuple[jax.Array, DecoderCache]:
-        """See `interface.Searchable`."""
-        stepped: Any = self.apply({"params": params}, tokens, cache, method=Transformer._step)
-        return stepped
-
-    def reorder(self, cache: DecoderCache, parents: jax.Array) -> DecoderCache:
-        """See `interface.Searchable`. Only the ancestry moves: the keys and values stay where they are."""
-        ancestry = jnp.take_along_axis(cache.ancestry, parents[:, :, None, None], axis=1)
-        return cache._replace(ancestry=ancestry)

@@ -44,7 +44,7 @@ def train_step(config: RunConfig, devices: Sequence[jax.Device], rows: int) -> P
     training = assemble(config, model, devices)
     state = jax.eval_shape(training.initial_state)
     length = config.data.batching.row_length
-    names = [*dummy_batch(), *["target_links"] * (config.training.guided_alignment > 0)]
+    names = [*dummy_batch(), *["target_links"] * config.training.aligned]
     batch = {name: jax.ShapeDtypeStruct((len(devices), rows, length), jnp.int32) for name in names}
     return Program(*_compile(training.train_step, state, batch), rows * length, 1)
 

@@ -72,6 +72,11 @@ class TrainingConfig:
     keep_last: int = 3
     keep_best: int = 1
 
+    @property
+    def aligned(self) -> bool:
+        """Whether batches must say which source token each target token comes from."""
+        return self.guided_alignment > 0
+
     def __post_init__(self):
         for field in ("steps", "accumulation_steps", "log_every", "evaluate_every", "keep_last", "keep_best"):
             if getattr(self, field) < 1:

@@ -10,7 +10,6 @@ from mt.errors import UserError
 from mt.models.gpt import GptConfig
 from tests.conftest import VOCAB, make_batch, random_params
 
-PAIRS = [([5, 6, 7], [8, 9]), ([10, 11], [12, 13, 14, 15]), ([16], [17])]
 SIZES = {"tiny": (2, 16, 32, 2), "odd": (3, 24, 40, 3), "wide": (1, 64, 256, 8)}
 
 
@@ -123,29 +122,6 @@ def test_states_logits_and_gradients_are_pytorchs(size):
 def variant(request):
     model, params = _gpt(source_attention=request.param)
     return model, params, jax.jit(model.apply)
-
-
-def test_packing_and_padding_change_no_pair(variant):
-    model, params, apply = variant
-    packed = apply({"params": params}, make_batch([PAIRS], 10, 12))
-    begin = 0
-    for pair in PAIRS:
-        alone = apply({"params": params}, make_batch([[pair]], len(pair[0]) + 1, len(pair[1]) + 1))
-        np.testing.assert_allclose(packed[0, begin : begin + alone.shape[1]], alone[0], atol=2e-5)
-        begin += alone.shape[1]
-
-
-def test_steps_with_a_cache_are_one_forward_pass(variant):
-    model, params, apply = variant
-    source, target = PAIRS[1]
-    whole = apply({"params": params}, make_batch([[PAIRS[1]]], 3, 5))
-    cache = jax.jit(model.start, static_argnums=(2, 3))(params, jnp.array([[*source, EOS, 0, 0]]), 2, 8)
-    step = jax.jit(model.step)
-    for position, token in enumerate([1, *target]):
-        # The second hypothesis goes astray, and every step both go on from the first: what it wrote must not be seen.
-        logits, cache = step(params, jnp.array([[token, 20 + position]]), cache)
-        np.testing.assert_allclose(logits[0, 0], whole[0, position], atol=2e-5)
-        cache = model.reorder(cache, jnp.array([[0, 0]]))
 
 
 def test_a_causal_pair_is_one_text_and_a_full_source_sees_itself():

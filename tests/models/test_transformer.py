@@ -9,44 +9,6 @@ from mt.models.transformer import TransformerConfig
 from tests.conftest import VOCAB, make_batch, random_params, tiny_config
 
 PAIRS = [([5, 6, 7], [8, 9]), ([10, 11], [12, 13, 14, 15]), ([16], [17])]
-VARIANTS = {
-    "post": {},
-    "pre": {"norm": "pre"},
-    "swiglu": {"activation": "swiglu", "tie_embeddings": "none"},
-    "gelu": {"activation": "gelu", "tie_embeddings": "target"},
-    "learned": {"positions": "learned", "max_positions": 16},
-    "depths": {"num_layers": 3, "decoder_layers": 1},
-}
-
-
-@pytest.fixture(scope="module", params=VARIANTS)
-def variant(request):
-    model = tiny_config(**VARIANTS[request.param]).build(VOCAB)
-    return model, random_params(model), jax.jit(model.apply)
-
-
-def test_packing_and_padding_change_no_sentence(variant):
-    model, params, apply = variant
-    packed = apply({"params": params}, make_batch([PAIRS], 10, 12))
-    begin = 0
-    for pair in PAIRS:
-        alone = apply({"params": params}, make_batch([[pair]], len(pair[0]) + 1, len(pair[1]) + 1))
-        np.testing.assert_allclose(packed[0, begin : begin + alone.shape[1]], alone[0], atol=2e-5)
-        begin += alone.shape[1]
-
-
-def test_steps_with_a_cache_are_one_forward_pass(variant):
-    model, params, apply = variant
-    source, target = PAIRS[1]
-    whole = apply({"params": params}, make_batch([[PAIRS[1]]], 3, 5))
-    padded_source = jnp.array([[*source, 2, 0, 0]])
-    cache = jax.jit(model.start, static_argnums=(2, 3))(params, padded_source, 2, 8)
-    step = jax.jit(model.step)
-    for position, token in enumerate([1, *target]):
-        # The second hypothesis goes astray, and every step both go on from the first: what it wrote must not be seen.
-        logits, cache = step(params, jnp.array([[token, 20 + position]]), cache)
-        np.testing.assert_allclose(logits[0, 0], whole[0, position], atol=2e-5)
-        cache = model.reorder(cache, jnp.array([[0, 0]]))
 
 
 def test_causality_by_zero_gradient(tiny):

@@ -1,0 +1,25 @@
+"""What sizes of a model must be, whichever it is."""
+
+from typing import Any
+
+from mt.errors import UserError
+
+
+def check_sizes(config: Any, sizes: tuple[str, ...], shares: tuple[str, ...]) -> None:
+    """Raises UserError where a model could not be built.
+
+    Args:
+        config: of the model, with `model_dim`, `num_heads` and `norm_epsilon`.
+        sizes: fields that are positive, or None.
+        shares: fields that are in [0, 1).
+    """
+    for field in sizes:
+        if (value := getattr(config, field)) is not None and value < 1:
+            raise UserError(f"model.{field}: {value} is not positive")
+    if config.model_dim % config.num_heads:
+        raise UserError(f"model.num_heads: {config.num_heads} does not divide model.model_dim {config.model_dim}")
+    if not 0 < config.norm_epsilon < 1:
+        raise UserError(f"model.norm_epsilon: {config.norm_epsilon} is not between 0 and 1")
+    for field in shares:
+        if not 0 <= getattr(config, field) < 1:
+            raise UserError(f"model.{field}: {getattr(config, field)} is not in [0, 1)")
