@@ -95,6 +95,15 @@ def locked(folder: pathlib.Path) -> Iterator[None]:
                 folder.rmdir()
 
 
+@contextlib.contextmanager
+def in_turn(folder: pathlib.Path) -> Iterator[None]:
+    """Waits for other processes that do the same in a folder, which is made if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def write_json(path: pathlib.Path, value: Any) -> None:
     """Readable JSON, atomically."""
     write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())

@@ -13,6 +13,7 @@ from typing import Any
 from mt.data import text
 from mt.data.tensorflow import import_tensorflow_datasets
 from mt.errors import UserError, nearest
+from mt.files import in_turn
 
 # What people call the three splits, the usual name first.
 SPLIT_NAMES = {
@@ -246,10 +247,13 @@ class _Tfds:
 
     def _prepared(self):
         tfds, builder = import_tensorflow_datasets(), self._builder()
+        if builder.is_prepared():
+            return builder
         if not sys.stderr.isatty():
             tfds.disable_progress_bar()
         try:
-            with contextlib.redirect_stdout(sys.stderr):  # standard output is for results
+            with in_turn(pathlib.Path(builder.data_dir).parent), contextlib.redirect_stdout(sys.stderr):
+                builder = self._builder()  # which another process may have prepared meanwhile
                 builder.download_and_prepare()
         except UserError:
             raise

@@ -21,6 +21,11 @@ import sys
 ROOT = pathlib.Path(__file__).parents[2]
 EVERY = 5.0  # minutes between evaluations, and more often than that in ours
 MARKS = (10, 20, 40, 90)
+# Their script asks for two threads, which would fight over a single core.
+_WITH_THREADS = (
+    "import runpy, sys, torch; torch.set_num_threads(int(sys.argv[1])); torch.set_num_threads = lambda count: None; "
+    "sys.argv = sys.argv[2:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+)
 Curve = list[tuple[float, float]]  # minutes and BLEU
 
 
@@ -30,8 +35,17 @@ def start_theirs(options: argparse.Namespace, cores: list[int]) -> subprocess.Po
     if log.exists():
         return None
     script = pathlib.Path(os.environ["MT_PEERS"]) / "train_hf.py"
-    words = [f"{options.env}/bin/python", str(script), "--data", f"{os.environ['MT_CORPORA']}/multi30k"]
-    words += ["--target", options.target, "--minutes", str(options.minutes), "--every", str(EVERY)]
+    words = [f"{options.env}/bin/python", "-c", _WITH_THREADS, str(len(cores)), str(script)]
+    words += [
+        "--data",
+        f"{os.environ['MT_CORPORA']}/multi30k",
+        "--target",
+        options.target,
+        "--minutes",
+        str(options.minutes),
+        "--every",
+        str(EVERY),
+    ]
     with log.open("w") as file:
         return subprocess.Popen(
             words + shlex.split(options.theirs), stdout=file, preexec_fn=lambda: os.sched_setaffinity(0, cores)

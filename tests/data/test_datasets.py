@@ -1,3 +1,4 @@
+import concurrent.futures
 import gzip
 import lzma
 
@@ -6,6 +7,7 @@ import tensorflow_datasets as tfds
 
 from mt.data.datasets import Languages, fingerprint, has_splits, read_pairs
 from mt.errors import UserError
+from mt.files import in_turn
 from tests.conftest import shipped_pairs
 
 EN_FR = Languages("en", "fr")
@@ -143,24 +145,45 @@ def test_without_a_network_one_sentence(monkeypatch):
         list(read_pairs("fr_en_test", "train", EN_FR))
 
 
-def test_multi30k_is_read_from_the_folder_that_it_was_put_into(tmp_path, monkeypatch):
+@pytest.fixture
+def small_multi30k(tmp_path, monkeypatch):
+    """$MT_CORPORA without a multi30k yet, and a TFDS folder of its own; call it to put three pairs a split there."""
     import mt.data.tensorflow
 
     mt.data.tensorflow.import_tensorflow_datasets()
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
     monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path / "tfds"))
     monkeypatch.setenv("MT_CORPORA", str(tmp_path))
+
+    def put():
+        (tmp_path / "multi30k").mkdir()
+        for split in ("train", "val", "test_2016_flickr"):
+            for language in ("en", "fr", "de"):
+                path = tmp_path / "multi30k" / f"{split}.{language}.gz"
+                _write(path, [f"{split} {language} {n}" for n in range(3)], gzip.open)
+
+    return put
+
+
+def test_multi30k_is_read_from_the_folder_that_it_was_put_into(small_multi30k):
     with pytest.raises(UserError, match="put train, val and test_2016_flickr"):
         list(read_pairs("multi30k", "train", EN_FR))
-    for split in ("train", "val", "test_2016_flickr"):
-        for language in ("en", "fr", "de"):
-            (tmp_path / "multi30k").mkdir(exist_ok=True)
-            _write(
-                tmp_path / "multi30k" / f"{split}.{language}.gz",
-                [f"{split} {language} {n}" for n in range(3)],
-                gzip.open,
-            )
+    small_multi30k()
     assert set(read_pairs("multi30k", "dev", Languages("en", "de"))) == {
         (f"val en {n}", f"val de {n}") for n in range(3)
     }
     assert len(list(read_pairs("multi30k[test_2016_flickr]", "test", EN_FR))) == 3
+
+
+def test_two_that_need_a_dataset_at_once_prepare_it_one_after_the_other(small_multi30k, tmp_path):
+    small_multi30k()
+    prepared = tmp_path / "tfds" / "multi30k"
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, in_turn(prepared):
+        other = pool.submit(lambda: list(read_pairs("multi30k", "train", EN_FR)))
+        with pytest.raises(TimeoutError):
+            other.result(timeout=2)
+        assert not list(prepared.glob("*.*.*"))
+        tfds.builder("multi30k").download_and_prepare()
+        done = list(prepared.glob("*.*.*"))
+        written = done[0].stat().st_mtime_ns
+    assert len(other.result(timeout=60)) == 3 and done[0].stat().st_mtime_ns == written
