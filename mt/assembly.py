@@ -4,11 +4,16 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from mt import parallel
 from mt.config import RunConfig
+from mt.data.pieces import mask_of, word_starts
+from mt.data.tokenizer import UNK
+from mt.data.tokenizers import Tokenizers
 from mt.models.interface import Params, dummy_batch
-from mt.training.objectives import TranslationObjective
+from mt.training.masked_tokens import MaskedTokenObjective
+from mt.training.objectives import Objective, TranslationObjective
 from mt.training.optimizer import build
 from mt.training.train_step import TrainState, initial_state, make_train_step
 
@@ -23,22 +28,28 @@ class Training(NamedTuple):
             config's seed alone.
     """
 
-    objective: TranslationObjective
+    objective: Objective
     train_step: Callable[[TrainState, Any], Any]
     initial_state: Callable[[Params | None], TrainState]
 
 
-def assemble(config: RunConfig, model: Any, devices: Sequence[jax.Device] | None = None) -> Training:
+def assemble(
+    config: RunConfig, model: Any, tokenizers: Tokenizers | None = None, devices: Sequence[jax.Device] | None = None
+) -> Training:
     """Puts a training together.
 
     Args:
         config: of the run.
         model: that it builds.
+        tokenizers: of the run; None where it is only to be known what the training costs.
         devices: to train on, if not all.
+
+    Raises:
+        UserError: the vocabulary has no piece that hides others, which the objective needs.
     """
     optimizer = build(config.optimizer, config.training.steps)
     training = config.training
-    objective = TranslationObjective(model, training.label_smoothing, training.consistency, training.guided_alignment)
+    objective = _OBJECTIVES[config.model.objective](config, model, tokenizers)
     step = make_train_step(objective, optimizer, config.seed, training.accumulation_steps, training.average_decay)
 
     def begin(params: Params | None = None) -> TrainState:
@@ -47,3 +58,21 @@ def assemble(config: RunConfig, model: Any, devices: Sequence[jax.Device] | None
         return initial_state(params, optimizer, training.average_decay > 0)
 
     return Training(objective, parallel.data_parallel(step, donate_state=True, devices=devices), begin)
+
+
+def _next_token(config: RunConfig, model: Any, tokenizers: Tokenizers | None) -> Objective:
+    training = config.training
+    return TranslationObjective(model, training.label_smoothing, training.consistency, training.guided_alignment)
+
+
+def _masked_token(config: RunConfig, model: Any, tokenizers: Tokenizers | None) -> Objective:
+    mask, starts = UNK, np.zeros(model.vocab, bool)
+    if tokenizers is not None:
+        mask, starts = mask_of(tokenizers.target), word_starts(tokenizers.target)
+    return MaskedTokenObjective(model, config.masking, mask, starts, config.training.label_smoothing)
+
+
+_OBJECTIVES: dict[str, Callable[[RunConfig, Any, Tokenizers | None], Objective]] = {
+    "next_token": _next_token,
+    "masked_token": _masked_token,
+}

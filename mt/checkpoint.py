@@ -200,7 +200,7 @@ def ranked(run: pathlib.Path) -> list[int]:
 
 
 def _score(metrics: dict[str, float]) -> float:
-    score = float(metrics.get("score", metrics["bleu"]))
+    score = float(metrics["score"] if "score" in metrics else metrics["bleu"])
     return -math.inf if math.isnan(score) else score  # no number compares with a NaN
 
 

@@ -13,6 +13,7 @@ from mt.models import ModelConfig
 from mt.models.transformer import TransformerConfig
 from mt.serialization import flatten, from_json, to_json
 from mt.training.loop import TrainingConfig
+from mt.training.masked_tokens import MaskingConfig
 from mt.training.optimizer import OptimizerConfig
 
 # What a run may change when it goes on: nothing of it alters what the next step computes.
@@ -40,12 +41,16 @@ class RunConfig:
         data: what is trained and evaluated on.
         optimizer: Adam or Muon, and the learning rate.
         training: how long, how often.
+        masking: what a masked language model, such as BERT, must find.
         search: how translations are searched for.
         seed: of initial parameters, dropout and the order of the data.
         start_from: a run, what was exported as a bundle, or the name of a model that ships, to go on training with
             other data or another optimizer; empty begins anew. Its parameters and tokenizers are taken, and its model
             but for dropout, dtype and remat. With another vocabulary (tokenizer.path), such as a wider one, the pieces
             that both have keep their vectors, and others begin anew.
+        encoder_from: a run or bundle of BERT that a transformer's encoder starts from (Rothe et al. 2020); empty begins
+            anew. The encoder has its form, and the translator its vocabulary.
+        decoder_from: a run or bundle of GPT that its decoder starts from, but for what it looks at the source by.
     """
 
     model: ModelConfig = TransformerConfig()
@@ -53,9 +58,12 @@ class RunConfig:
     data: DataConfig = DataConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     training: TrainingConfig = TrainingConfig()
+    masking: MaskingConfig = MaskingConfig()
     search: SearchConfig = SearchConfig()
     seed: int = 0
     start_from: str = ""
+    encoder_from: str = ""
+    decoder_from: str = ""
 
     def __post_init__(self):
         parts, multiple = self.training.accumulation_steps, self.data.batching.row_multiple
@@ -66,7 +74,38 @@ class RunConfig:
             )
         if self.training.aligned and self.model.remat:
             raise UserError("training.guided_alignment: does not go with model.remat; set one of them to nothing")
-        self.model.check_lengths(self.data.batching.row_length)
+        length = self.data.batching.row_length
+        self.model.check_lengths(length if self.data.has_source else 0, length)
+        if self.model.needs_source and not self.data.has_source:
+            raise UserError(
+                f"data.source_language: is empty, but {self.model.architecture} translates; name a language, set "
+                "data.infilling.share, or take another model.architecture"
+            )
+        if self.training.aligned and not self.data.translates:
+            raise UserError("training.guided_alignment: needs sources in another language; set it to 0")
+        if self.start_from and (self.encoder_from or self.decoder_from):
+            raise UserError("start_from: is a whole model; leave out encoder_from and decoder_from, or it")
+        if self.masking != MaskingConfig() and self.model.objective != "masked_token":
+            raise UserError(f"masking: nothing is masked for {self.model.architecture}; leave it out")
+        if self.masking.next_sentence and not (self.data.source_language and self.data.batching.kind == "packing"):
+            raise UserError(
+                "masking.next_sentence: needs pairs of lines that are packed; set data.source_language to "
+                "data.target_language, and data.batching.kind to packing"
+            )
+        if self.training.consistency and self.model.objective != "next_token":
+            raise UserError(f"training.consistency: is not for {self.model.architecture}; set it to 0")
+        if self.training.best_by == "bleu" and not self.translates:
+            raise UserError('training.best_by: there is no BLEU where nothing is translated; set it to "loss"')
+
+    @property
+    def translates(self) -> bool:
+        """Whether what is trained translates, so that its translations can be compared with others."""
+        return self.data.translates and self.model.objective == "next_token"
+
+    @property
+    def hides(self) -> bool:
+        """Whether the vocabulary needs a piece for what is hidden."""
+        return self.model.objective == "masked_token" or self.data.infilling.share > 0
 
 
 def read(path: pathlib.Path) -> RunConfig:

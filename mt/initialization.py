@@ -12,8 +12,10 @@ from mt import pretrained, trained
 from mt.config import RunConfig
 from mt.data.tokenizer import Tokenizer
 from mt.data.tokenizers import Tokenizers
+from mt.errors import UserError
 from mt.models import ModelConfig
 from mt.models.interface import dummy_batch
+from mt.models.joining import joined, joined_params
 from mt.serialization import from_json
 
 # Parameters that have a row for each piece.
@@ -27,39 +29,83 @@ def start(config: RunConfig) -> pathlib.Path | None:
     return pretrained.locate(config.start_from) if config.start_from else None
 
 
+def parts(config: RunConfig) -> dict[str, pathlib.Path]:
+    """The folders of the runs or bundles that the "encoder" and the "decoder" start from, if from any."""
+    named = {"encoder": config.encoder_from, "decoder": config.decoder_from}
+    return {side: pretrained.locate(name) for side, name in named.items() if name}
+
+
 def adopt(config: RunConfig, run: pathlib.Path | None = None) -> RunConfig:
-    """The config with the model that it starts from, if it starts from any.
+    """The config with the model that it starts from, if it starts from any, or with the form of its parts.
 
     Args:
         config: as given.
         run: the training's own folder. Once it has begun, what it started from is not needed any more.
 
     Raises:
-        UserError: there is nothing to start from.
+        UserError: there is nothing to start from, or parts do not go together.
     """
-    if (folder := start(config)) is None:
+    if start(config) is None and not parts(config):
         return config
     if run is not None and (run / trained.CONFIG).is_file():
-        folder = run
+        model = _model(run)
+    elif folder := start(config):
+        model = _model(folder)
+    else:
+        folders = parts(config)
+        forms = {side: _model(folder) for side, folder in folders.items()}
+        names = {side: str(folder) for side, folder in folders.items()}
+        return dataclasses.replace(config, model=joined(config.model, forms, names))
+    own = {name: getattr(config.model, name) for name in _OWN if hasattr(model, name) and hasattr(config.model, name)}
+    return dataclasses.replace(config, model=dataclasses.replace(model, **own))
+
+
+def _model(folder: pathlib.Path) -> ModelConfig:
     described = trained.read_config(folder)["run"]["model"]
     model: ModelConfig = from_json(ModelConfig, described, str(folder / trained.CONFIG))
-    own = {name: getattr(config.model, name) for name in _OWN}
-    return dataclasses.replace(config, model=dataclasses.replace(model, **own))
+    return model
 
 
 def build_model(config: RunConfig) -> Any:
     """The model over the vocabulary that its training would have, which no text need be read to know."""
-    if start(config) is None and not config.tokenizer.path:
+    if not has_tokenizers(config):
         return config.model.build(config.tokenizer.vocab_size)
     tokenizers = existing_tokenizers(config)
     return adopt(config).model.build(len(tokenizers.target), len(tokenizers.source))
 
 
+def has_tokenizers(config: RunConfig) -> bool:
+    """Whether the tokenizers are there before the training."""
+    return bool(config.tokenizer.path or start(config) or parts(config))
+
+
 def existing_tokenizers(config: RunConfig) -> Tokenizers:
-    """Those that the config names, or else those of the model that it starts from."""
+    """Those that the config names, or else those of the models that it starts from.
+
+    Raises:
+        UserError: parts of the model have not the same.
+    """
+    named = None
     if config.tokenizer.path:
-        return Tokenizers.shared(Tokenizer.load(pathlib.Path(config.tokenizer.path).expanduser()))
-    return Tokenizers.load(pretrained.locate(config.start_from))
+        named = Tokenizers.shared(Tokenizer.load(pathlib.Path(config.tokenizer.path).expanduser()))
+    elif folder := start(config):
+        return Tokenizers.load(folder)
+    for folder in parts(config).values():
+        found = Tokenizers.load(folder)
+        if named is not None and found.sha256 != named.sha256:
+            raise UserError(
+                f"{folder}: has another vocabulary than the rest of the model; train it with the same tokenizer.path"
+            )
+        named = found
+    assert named is not None
+    return named
+
+
+def params_of_parts(config: RunConfig, model: Any) -> Any:
+    """New parameters, but for the encoder's and the decoder's where they start from other models."""
+    found = {side: trained.load(folder) for side, folder in parts(config).items()}
+    begun = jax.jit(lambda: model.init(jax.random.key(config.seed), dummy_batch())["params"])()
+    return joined_params(begun, {side: (each.model, each.params) for side, each in found.items()})
 
 
 def starting_params(found: trained.Trained, tokenizers: Tokenizers, model: Any, seed: int) -> Any:

@@ -166,7 +166,7 @@ def shard(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _split(values: np.ndarray, devices: int) -> np.ndarray:
-    return values.reshape(devices, -1, *values.shape[1:])
+    return values.reshape(devices, len(values) // devices, *values.shape[1:])
 
 
 def replicate(tree: Tree) -> Tree:

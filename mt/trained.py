@@ -1,6 +1,7 @@
 """A trained model on disk: what it takes to use one, without what it took to train it."""
 
 import json
+import math
 import pathlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from mt.data.datasets import Languages
 from mt.data.tokenizers import Tokenizers
 from mt.decoding.beam_search import SearchConfig
 from mt.decoding.ensemble import Ensemble
+from mt.decoding.fusion import Fused
 from mt.errors import UserError
 from mt.models import ModelConfig
 from mt.models.interface import dummy_batch
@@ -99,6 +101,53 @@ def load(run: pathlib.Path, which: str = "best") -> Trained:
         Languages(sections["data"]["source_language"], sections["data"]["target_language"]),
         from_json(SearchConfig, sections["search"], where),
         from_json(BatchingConfig, sections["data"]["batching"], where).row_length,
+    )
+
+
+def check_translates(found: Trained) -> None:
+    """Raises UserError where a model was not trained to translate."""
+    if found.languages.alone or not hasattr(found.model, "start"):
+        hint = "; mt generate goes on with text by it" if hasattr(found.model, "as_language_model") else ""
+        raise UserError(f"{found.name}: was trained on text of one language, and does not translate{hint}")
+
+
+def language_model(found: Trained) -> Any:
+    """The model, as one of text alone.
+
+    Raises:
+        UserError: it is none.
+    """
+    if found.languages.source or not hasattr(found.model, "as_language_model"):
+        raise UserError(
+            f"{found.name}: is no language model; take a run of a decoder alone with data.source_language empty"
+        )
+    return found.model.as_language_model()
+
+
+def fused(found: Trained, run: pathlib.Path, weight: float) -> Trained:
+    """A translator with a language model beside it, for shallow fusion.
+
+    Args:
+        found: the translator.
+        run: the language model's folder or bundle; RUN@STEP is a checkpoint.
+        weight: see `Fused`.
+
+    Raises:
+        UserError: it is no language model, or has another vocabulary.
+    """
+    other = _load_at(run, "best")
+    model = language_model(other)
+    if other.tokenizers.sha256 != found.tokenizers.sha256:
+        raise UserError(
+            f"{other.name} and {found.name} have different vocabularies; train the language model with the "
+            "translator's tokenizer (--tokenizer.path)"
+        )
+    if not 0 <= weight < math.inf:
+        raise UserError(f"--language-model-weight {weight}: is not a number from 0 on")
+    return found._replace(
+        name=f"{found.name}, with {other.name}",
+        model=Fused(found.model, model, weight),
+        params=(found.params, other.params),
     )
 
 

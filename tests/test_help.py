@@ -24,11 +24,14 @@ def _dataclasses(kind: type) -> list[type]:
 
 
 def _texts(kind: type) -> dict[str, str]:
-    """What a docstring says of each field."""
-    _, _, attributes = (kind.__doc__ or "").partition("Attributes:\n")
-    lines = [line.removeprefix("    ") for line in attributes.splitlines()]
-    parts = re.split(r"^    (\w+): ", "\n".join(lines), flags=re.MULTILINE)
-    return {name: " ".join(text.split()) for name, text in zip(parts[1::2], parts[2::2])}
+    """What docstrings say of each field, its own and those of the classes that it extends."""
+    found = {}
+    for each in reversed(kind.__mro__):
+        _, _, attributes = (each.__doc__ or "").partition("Attributes:\n")
+        lines = [line.removeprefix("    ") for line in attributes.splitlines()]
+        parts = re.split(r"^    (\w+): ", "\n".join(lines), flags=re.MULTILINE)
+        found |= {name: " ".join(text.split()) for name, text in zip(parts[1::2], parts[2::2])}
+    return found
 
 
 VERBS = [verb for verb in cli.VERBS if verb != "show"]

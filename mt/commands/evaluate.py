@@ -1,6 +1,7 @@
 """`mt evaluate`: BLEU, chrF and TER of a run's translations."""
 
 import dataclasses
+import math
 import pathlib
 import re
 import sys
@@ -11,10 +12,12 @@ from tqdm import tqdm
 
 from mt import evaluation, parallel, pretrained, trained
 from mt.arguments import default
+from mt.commands.fusing import FusionOptions
 from mt.commands.searching import SearchOptions
 from mt.data.datasets import SPLIT_NAMES, read_aligned, read_pairs
 from mt.data.pipeline import DataConfig
 from mt.data.tokenized import default_cache
+from mt.decoding.generator import Generator
 from mt.decoding.translator import Translator
 from mt.errors import UserError
 from mt.files import check_output, write_atomically, write_json
@@ -24,7 +27,7 @@ from mt.serialization import from_json
 @dataclasses.dataclass(frozen=True)
 class Arguments:
     """Translates a test set and compares it with its reference: BLEU, chrF and TER by sacreBLEU on
-    detokenised text (TER is lower-cased, as sacreBLEU has it).
+    detokenised text (TER is lower-cased, as sacreBLEU has it). Of a language model, its perplexity on the test set.
 
     Attributes:
         run: the --workdir of a training, a bundle, or the name of a model that ships.
@@ -35,11 +38,12 @@ class Arguments:
         reference: its reference translation, line by line.
         checkpoint: "best" by dev BLEU, "last", or a step.
         ensemble: further runs; a token's probability is the mean of all. RUN@STEP is a checkpoint of its own.
-        json: file for the result; empty is evaluation-NAME.json in the run, or none for a model that ships or an
-            ensemble.
+        json: file for the result; empty is evaluation-NAME.json in the run, or none for a model that ships or several
+            together.
         translations: file for the translations; empty is none.
         moses: BLEU of lower-cased text cut by Moses' rules too, as papers on Multi30k give it; needs the extra `moses`.
         search: what to search for; left out, the run's config says.
+        fusion: a language model that takes part in the search.
     """
 
     run: tyro.conf.Positional[pathlib.Path]
@@ -53,6 +57,7 @@ class Arguments:
     translations: Annotated[str, default("none")] = ""
     moses: bool = False
     search: tyro.conf.OmitArgPrefixes[SearchOptions] = SearchOptions()
+    fusion: tyro.conf.OmitArgPrefixes[FusionOptions] = FusionOptions()
 
 
 def main(arguments: Arguments) -> None:
@@ -79,13 +84,22 @@ def main(arguments: Arguments) -> None:
         split = arguments.split or "test"
         name = "-".join(filter(None, (_short(arguments.corpus), split if arguments.split else ""))) or split
         pairs = read_split(run, split, arguments.corpus)
-    found = trained.load_together([run, *arguments.ensemble], arguments.checkpoint)
-    translator = Translator.of(found)
-    translations = translate_all(translator, [source for source, _ in pairs], arguments.search.given())
-    result = report(name, found.name, translations, pairs, found.languages.target if arguments.moses else "")
-    if "translations" in written:
-        write_atomically(written["translations"], "".join(f"{line}\n" for line in translations).encode())
-    own = None if arguments.ensemble or pretrained.is_shipped(run) else run / f"evaluation-{name}.json"
+    found = arguments.fusion.applied(trained.load_together([run, *arguments.ensemble], arguments.checkpoint))
+    if not found.languages.source:
+        if options := [name for name in ("translations", "moses", "source") if getattr(arguments, name)]:
+            raise UserError(f"--{options[0]}: {run} is a language model, which does not translate; leave it out")
+        result = report_text(name, found, [text for _, text in pairs])
+    else:
+        translator = Translator.of(found)
+        translations = translate_all(translator, [source for source, _ in pairs], arguments.search.given())
+        result = report(name, found.name, translations, pairs, found.languages.target if arguments.moses else "")
+        if "translations" in written:
+            write_atomically(written["translations"], "".join(f"{line}\n" for line in translations).encode())
+    own = (
+        None
+        if arguments.ensemble or arguments.fusion.language_model or pretrained.is_shipped(run)
+        else run / f"evaluation-{name}.json"
+    )
     path = written.get("json", own)
     if path is not None:
         write_json(path, result)
@@ -139,8 +153,37 @@ def report(
     metrics = evaluation.score(translations, references)
     if moses:
         metrics["BLEU by Moses"] = evaluation.moses_bleu(translations, references, moses)
-    print(f"{name}: {len(pairs):,} sentences, by {model}")
+    return _said(name, model, len(pairs), metrics)
+
+
+def report_text(name: str, found: trained.Trained, texts: list[str]) -> dict[str, Any]:
+    """Prints how likely a language model finds text as a table, and returns it with what it is of."""
+    scores = Generator.of(found).likelihoods(texts)
+    known = [(text, score) for text, score in zip(texts, scores) if score]
+    if len(known) < len(texts):
+        print(f"{len(texts) - len(known):,} lines have more than 1,024 tokens, and are left out", file=sys.stderr)
+    nats = -sum(score.log_prob for _, score in known)
+    tokens, characters = sum(len(score.pieces) for _, score in known), sum(len(text) + 1 for text, _ in known)
+    if not tokens:
+        raise UserError(f"{name}: no line is short enough; there is nothing to evaluate on")
+    pieces = len(found.tokenizers.target)
+    metrics = {
+        "perplexity": {
+            "score": math.exp(min(nats / tokens, 100)),
+            "signature": f"{tokens:,} tokens of a vocabulary of {pieces:,}, lines' ends counted",
+        },
+        "bits per character": {
+            "score": nats / math.log(2) / characters,
+            "signature": f"{characters:,} characters, lines' ends counted",
+        },
+    }
+    return _said(name, found.name, len(known), metrics)
+
+
+def _said(name: str, model: str, sentences: int, metrics: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Prints metrics as a table, and returns them with what they are of."""
+    print(f"{name}: {sentences:,} sentences, by {model}")
     width = max(map(len, metrics))
     for metric, found in metrics.items():
         print(f"  {metric:{width}} {found['score']:6.2f}  {found['signature']}")
-    return {"name": name, "model": model, "sentences": len(pairs), "metrics": metrics}
+    return {"name": name, "model": model, "sentences": sentences, "metrics": metrics}

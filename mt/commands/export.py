@@ -131,7 +131,8 @@ def main(arguments: Arguments) -> None:
     found = found._replace(name=found.name.replace(str(arguments.run), arguments.run.resolve().name))
     described = trained.read_config(arguments.run)
     sections = described["run"]
-    for section, field in ((sections, "start_from"), (sections["tokenizer"], "path"), (sections["data"], "cache")):
+    places = [(sections, field) for field in ("start_from", "encoder_from", "decoder_from")]
+    for section, field in (*places, (sections["tokenizer"], "path"), (sections["data"], "cache")):
         section[field] = ""
     use = _USES[arguments.format].format(out=out.name, example=_EXAMPLE)
     scores = evaluations(arguments.run, found.name)

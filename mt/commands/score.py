@@ -6,15 +6,18 @@ import json
 import math
 import pathlib
 import sys
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any
 
 import tyro
 
-from mt import parallel
+from mt import parallel, pretrained, trained
 from mt.arguments import default
 from mt.commands import lines, pairs
+from mt.commands.fusing import FusionOptions
 from mt.commands.searching import SearchOptions
 from mt.data.tokenized import default_cache
+from mt.decoding.generator import Generator
 from mt.decoding.scoring import Score
 from mt.decoding.translator import Translator
 
@@ -23,18 +26,19 @@ from mt.decoding.translator import Translator
 class Arguments:
     """Tells how likely each target is as the translation of its source: a line a pair, in order, of the score by which
     the search ranks, a tab, and the log-probability in nats, the end included; "nan" twice for a pair of which a side
-    has more than 1,024 tokens.
+    has more than 1,024 tokens. By a language model, how likely each line of text is.
 
     Attributes:
         run: the --workdir of a training, a bundle, or the name of a model that ships. Left out, also where the first
             name is a file's, it is en_fr_small, from English to French.
         input: a file of source, tab, target a line; or a file of sources and one of targets (.gz and .xz too). None is
-            standard input, tab-separated.
+            standard input, tab-separated. Of text, files of lines.
         json: writes a JSON object a line: "line", its number; "source"; "target"; "score"; "log_prob" in nats; and
             "tokens", each of the target's with its log-probability. Numbers are null where they would be nan.
         checkpoint: "best" on the dev set, "last", or a step.
         ensemble: further runs; a token's probability is the mean of all. RUN@STEP is a checkpoint of its own.
         search: whose length penalty counts; left out, the run's config says.
+        fusion: a language model that takes part in the search.
     """
 
     run: tyro.conf.Positional[Annotated[pathlib.Path | None, default("en_fr_small", "RUN")]] = None
@@ -43,6 +47,7 @@ class Arguments:
     checkpoint: str = "best"
     ensemble: Annotated[tuple[pathlib.Path, ...], default("none")] = ()
     search: tyro.conf.OmitArgPrefixes[SearchOptions] = SearchOptions()
+    fusion: tyro.conf.OmitArgPrefixes[FusionOptions] = FusionOptions()
 
 
 def main(arguments: Arguments) -> None:
@@ -50,12 +55,10 @@ def main(arguments: Arguments) -> None:
     run, files = lines.run_and_files(arguments.run, arguments.input)
     parallel.use_cores_as_devices()
     parallel.use_compilation_cache(default_cache() / "xla")
-    pairs.check(files)
-    translator = Translator.load(run, *arguments.ensemble, checkpoint=arguments.checkpoint)
+    found = trained.load_together([pretrained.locate(run), *arguments.ensemble], arguments.checkpoint)
+    found = arguments.fusion.applied(found)
     numbers, tokens, total, long = itertools.count(1), 0, 0.0, 0
-    for chunk in pairs.worked_on(files, "scoring"):
-        sources, targets = zip(*chunk)
-        scores = translator.score(sources, targets, **arguments.search.given())
+    for chunk, scores in _scored(found, files, arguments.search.given()):
         for pair, score, number in zip(chunk, scores, numbers):  # the endless one last, or it would lose a number
             sys.stdout.write(_line(number, pair, score, arguments.json) + "\n")
             if score is None:
@@ -69,6 +72,24 @@ def main(arguments: Arguments) -> None:
             f"{tokens:,} target tokens: {-total / tokens:.4f} nats each, perplexity {math.exp(-total / tokens):.3f}",
             file=sys.stderr,
         )
+
+
+def _scored(
+    found: trained.Trained, files: tuple[pathlib.Path, ...], search: dict[str, Any]
+) -> Iterator[tuple[Sequence[pairs.Pair], list[Score | None]]]:
+    """Pairs, or text with nothing as its source, a list at a time, each with its score."""
+    if found.languages.source:
+        pairs.check(files)
+        translator = Translator.of(found)
+        for chunk in pairs.worked_on(files, "scoring"):
+            sources, targets = zip(*chunk)
+            yield chunk, translator.score(sources, targets, **search)
+        return
+    lines.check(files, "refuse")
+    generator, replaced = Generator.of(found), lines.Replaced()
+    for texts in lines.chunks(files, None, replaced):
+        yield [("", text) for text in texts], generator.likelihoods(texts, **search)
+    replaced.report()
 
 
 def _line(number: int, pair: pairs.Pair, score: Score | None, as_json: bool) -> str:

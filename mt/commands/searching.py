@@ -12,39 +12,48 @@ from mt.decoding.translator import Translator
 
 
 @dataclasses.dataclass(frozen=True)
-class SearchOptions:
-    """What to search for; left out, the run's config says.
+class BeamOptions:
+    """What a beam holds; left out, the run's config says.
 
     Attributes:
         beam_size: hypotheses kept a sentence; 1 is greedy search.
-        length_penalty: 0 compares log-probabilities alone, more favours longer translations.
+        length_penalty: 0 compares log-probabilities alone, more favours longer texts.
         length_normalization: "gnmt" divides by ((5 + tokens) / 6) to the power of the penalty, "tokens" by the tokens'.
-        min_length: tokens a translation has at least.
-        max_length_factor: tokens a translation has at most, for each token of the source, ...
-        max_length_offset: ... and in addition.
-        no_repeat_ngram: so many tokens that stand in a translation do not follow each other there again; 0 is no such
+        min_length: tokens that are written at least.
+        no_repeat_ngram: so many tokens that stand in what is written do not follow each other there again; 0 is no such
             rule, 3 or 4 usual.
         diversity_groups: parts of the beam that search one after the other, each for other words than those before it;
             must divide the beam. With --n-best, the best of every part come first. 1 is one beam.
         diversity_strength: what a token costs in nats for each time that the parts before have chosen it in this step.
-        coverage_penalty: what a translation loses of its score for what it does not attend to of the source, see
-            `beta` of Wu et al. 2016; 0 is nothing, 0.2 usual.
     """
 
     beam_size: Annotated[int | None, default("the run's", "INT")] = None
     length_penalty: Annotated[float | None, default("the run's", "FLOAT")] = None
     length_normalization: Annotated[Literal["gnmt", "tokens"] | None, default("the run's", "{gnmt,tokens}")] = None
     min_length: Annotated[int | None, default("the run's", "INT")] = None
-    max_length_factor: Annotated[float | None, default("the run's", "FLOAT")] = None
-    max_length_offset: Annotated[int | None, default("the run's", "INT")] = None
     no_repeat_ngram: Annotated[int | None, default("the run's", "INT")] = None
     diversity_groups: Annotated[int | None, default("the run's", "INT")] = None
     diversity_strength: Annotated[float | None, default("the run's", "FLOAT")] = None
-    coverage_penalty: Annotated[float | None, default("the run's", "FLOAT")] = None
 
     def given(self) -> dict[str, Any]:
         """Only the options that were set."""
         return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchOptions(BeamOptions):
+    """What to search for; left out, the run's config says.
+
+    Attributes:
+        max_length_factor: tokens a translation has at most, for each token of the source, ...
+        max_length_offset: ... and in addition.
+        coverage_penalty: what a translation loses of its score for what it does not attend to of the source, see
+            `beta` of Wu et al. 2016; 0 is nothing, 0.2 usual.
+    """
+
+    max_length_factor: Annotated[float | None, default("the run's", "FLOAT")] = None
+    max_length_offset: Annotated[int | None, default("the run's", "INT")] = None
+    coverage_penalty: Annotated[float | None, default("the run's", "FLOAT")] = None
 
 
 class Search:

@@ -6,35 +6,46 @@ import math
 import pathlib
 import shlex
 import sys
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import jax
 import tyro
 
 from mt import config as run_config
-from mt import evaluation, parallel, trained
+from mt import parallel, trained
 from mt.arguments import default
 from mt.assembly import Training, assemble
 from mt.bundles import is_bundle
 from mt.checkpoint import Checkpoints, Damaged, can_go_on, steps
 from mt.commands import evaluate as evaluate_command
+from mt.commands.dev_set import dev_evaluation, loss_on
 from mt.commands.positional import positional
 from mt.config import RunConfig
+from mt.data.batching import Shape
 from mt.data.datasets import fingerprint, read_pairs
-from mt.data.pipeline import DataConfig, Position, TrainingData, evaluation_batches
-from mt.data.tokenized import FilterConfig, default_cache, tokenized_corpus
+from mt.data.pieces import MASK
+from mt.data.pipeline import DataConfig, Position, TrainingData
+from mt.data.tokenized import default_cache
 from mt.data.tokenizer import Tokenizer, TokenizerConfig
 from mt.data.tokenizers import NAMES, Tokenizers
+from mt.decoding.generator import Generator
 from mt.decoding.translator import Translator
 from mt.errors import UserError
 from mt.files import locked, write_json
-from mt.initialization import adopt, existing_tokenizers, start, starting_params
+from mt.initialization import (
+    adopt,
+    existing_tokenizers,
+    has_tokenizers,
+    params_of_parts,
+    parts,
+    start,
+    starting_params,
+)
 from mt.training.loop import go_on_from, train
 from mt.training.metrics_writer import MetricsWriter
-from mt.training.objectives import TranslationObjective
+from mt.training.objectives import Objective
 from mt.training.optimizer import schedule
-from mt.training.train_step import TrainState, make_evaluation_step
+from mt.training.train_step import TrainState
 
 _STOPPED = 75
 _DIED = (
@@ -106,7 +117,7 @@ def _train(run: pathlib.Path, config: RunConfig) -> bool:
         _log(line)
 
     model = config.model.build(len(tokenizers.target), len(tokenizers.source))
-    training = assemble(config, model)
+    training = assemble(config, model, tokenizers)
     checkpoints = Checkpoints(run, config.training.keep_last, config.training.keep_best)
     state, step, position = _start(config, checkpoints, training, tokenizers, model)
     batches = data.batches(position)
@@ -117,7 +128,7 @@ def _train(run: pathlib.Path, config: RunConfig) -> bool:
         position,
         training.train_step,
         ((after, parallel.shard(batch)) for after, batch in batches),
-        _dev_evaluation(config, tokenizers, data, model, training.objective),
+        dev_evaluation(config, tokenizers, data.shapes, model, training.objective),
         schedule(config.optimizer, config.training.steps),
         checkpoints,
         writer,
@@ -132,7 +143,7 @@ def _train(run: pathlib.Path, config: RunConfig) -> bool:
         else:
             if step < config.training.steps:
                 _log(f"stopped early at step {step}: {config.training.patience} evaluations brought nothing better")
-            _finish(run, config)
+            _finish(run, config, tokenizers, data.shapes, training.objective)
     return over
 
 
@@ -187,9 +198,12 @@ def _prepare(run: pathlib.Path, config: RunConfig) -> Tokenizers:
 def make_tokenizers(config: RunConfig) -> Tokenizers:
     """Those of the model that the training starts from, or one that is trained or read as the config says."""
     dev, _ = config.data.corpus("dev"), config.data.training_corpora  # asked for early, while nothing has been done
-    if start(config) or config.tokenizer.path:
+    if has_tokenizers(config):
         return existing_tokenizers(config)
-    return Tokenizers.shared(_train_tokenizer(config.tokenizer, config.data, dev))
+    wanted = config.tokenizer
+    if config.hides and MASK not in wanted.symbols:
+        wanted = dataclasses.replace(wanted, symbols=(*wanted.symbols, MASK))
+    return Tokenizers.shared(_train_tokenizer(wanted, config.data, dev))
 
 
 def _train_tokenizer(config: TokenizerConfig, data: DataConfig, dev: str) -> Tokenizer:
@@ -201,16 +215,17 @@ def _train_tokenizer(config: TokenizerConfig, data: DataConfig, dev: str) -> Tok
     if next(read_pairs(dev, "dev", data.languages), None) is None:
         raise UserError(f"data.dev: {dev} is empty; name another corpus")
     shares = [weight / max(weights) for weight in weights]
-    pairs = sum(size * share for size, share in zip(sizes, shares))
-    shares = [share * min(1.0, config.training_lines / (2 * pairs)) for share in shares]
+    lines_read = (1 + data.translates) * sum(size * share for size, share in zip(sizes, shares))
+    shares = [share * min(1.0, config.training_lines / lines_read) for share in shares]
     chosen = sum(math.ceil(size * share) for size, share in zip(sizes, shares))
-    _log(f"learning a vocabulary of {config.vocab_size:,} pieces from {chosen:,} of {sum(sizes):,} pairs")
+    unit = "pairs" if data.translates else "lines"
+    _log(f"learning a vocabulary of {config.vocab_size:,} pieces from {chosen:,} of {sum(sizes):,} {unit}")
     lines = (
         text
         for corpus, share in zip(corpora, shares)
         for number, pair in enumerate(read_pairs(corpus, "train", data.languages))
         if math.ceil((number + 1) * share) > math.ceil(number * share)  # spread evenly, the first among them
-        for text in pair
+        for text in (pair if data.translates else pair[1:])
     )
     tokenizer = Tokenizer.train(lines, config)
     if len(tokenizer) != config.vocab_size:
@@ -256,46 +271,15 @@ def _start(
         found = trained.load(folder)
         params = starting_params(found, tokenizers, model, config.seed)
         _log(f"starting from {found.name}")
+    elif begun_from := parts(config):
+        params = params_of_parts(config, model)
+        _log("starting from " + " and ".join(f"the {side} of {folder}" for side, folder in begun_from.items()))
     return parallel.replicate(jax.jit(training.initial_state)(params)), 0, Position()
 
 
-def _dev_evaluation(
-    config: RunConfig, tokenizers: Tokenizers, data: TrainingData, model: Any, objective: TranslationObjective
-) -> Callable[[Any], dict[str, float]]:
-    """A function from parameters to the dev set's loss and BLEU."""
-    batching, corpus = config.data.batching, config.data.corpus("dev")
-    keep_all = FilterConfig(max_length=batching.row_length, max_ratio=float("inf"), duplicates="keep")
-    languages = config.data.languages
-    made_of = corpus, "dev", languages, tokenizers, keep_all, config.data.cache_folder
-    if parallel.is_main():
-        tokenized_corpus(*made_of)
-    parallel.wait_for_all("dev set tokenised")
-    tokenized = tokenized_corpus(*made_of)
-    pairs = list(read_pairs(corpus, "dev", languages))
-    wanted = config.training.dev_sentences or len(pairs)
-    pairs = pairs[:: max(1, len(pairs) // wanted)][:wanted]
-    part = jax.process_index(), jax.process_count()
-    evaluation_step = parallel.data_parallel(make_evaluation_step(objective))
-    translator = Translator(model, None, tokenizers, config.search, batching.row_length)
-    search: dict[str, Any] = {"beam_size": 1} if config.training.dev_search == "greedy" else {}
-
-    def evaluate(params: Any) -> dict[str, float]:
-        nll = weight = 0.0
-        for batch in evaluation_batches(tokenized, batching, data.shapes, part):
-            sums = jax.device_get(evaluation_step(params, parallel.shard(batch)))
-            nll, weight = nll + float(sums["nll"]), weight + float(sums["weight"])
-        bleu = 0.0
-        if parallel.is_main():
-            translator.params = parallel.on_one_device(params)
-            translations = translator.translate([source for source, _ in pairs], **search)
-            translator.params = None
-            bleu = evaluation.score_by("BLEU", translations, [target for _, target in pairs])
-        return {"loss": nll / weight, "bleu": parallel.from_main(bleu)}
-
-    return evaluate
-
-
-def _finish(run: pathlib.Path, config: RunConfig) -> None:
+def _finish(
+    run: pathlib.Path, config: RunConfig, tokenizers: Tokenizers, shapes: list[Shape], objective: Objective
+) -> None:
     """Reports on the test set, shows some translations, and says how to go on."""
     split = "test"
     try:
@@ -303,15 +287,41 @@ def _finish(run: pathlib.Path, config: RunConfig) -> None:
     except UserError as error:
         _log(f"no test set ({error}); reporting on the dev set")
         split = "dev"
-    pairs = evaluate_command.read_split(run, split)
     found = trained.load(run)
+    if config.translates:
+        _show_translations(run, split, found)
+        return
+    if not config.data.has_source and config.model.objective == "next_token":
+        _show_text(run, split, found)
+        return
+    loss = loss_on(split, config, tokenizers, shapes, objective)(parallel.replicate(found.params))
+    result = {"name": split, "model": found.name, "loss": loss, "perplexity": math.exp(min(loss, 100))}
+    write_json(run / f"evaluation-{split}.json", result)
+    print(f"{split}: {loss:.4f} nats a token, perplexity {result['perplexity']:.3f}, by {found.name}")
+
+
+def _show_text(run: pathlib.Path, split: str, found: trained.Trained) -> None:
+    """Reports on one of the run's splits, and shows how some of its lines could go on."""
+    texts = [text for _, text in evaluate_command.read_split(run, split)]
+    write_json(run / f"evaluation-{split}.json", evaluate_command.report_text(split, found, texts))
+    begun = [" ".join(text.split()[:2]) for text in texts[:: max(1, len(texts) // 4)]]
+    print()
+    for way, *_ in Generator.of(found).generate(begun):
+        print(f"  {way.text}")
+    print("\nTo go on with text, type:")
+    print(f"  mt generate {shlex.quote(str(run))} {shlex.quote(begun[0])}")
+
+
+def _show_translations(run: pathlib.Path, split: str, found: trained.Trained) -> None:
+    """Reports on one of the run's splits, shows some translations, and says how to go on."""
+    pairs = evaluate_command.read_split(run, split)
     translator = Translator.of(found)
     translations = evaluate_command.translate_all(translator, [source for source, _ in pairs], {})
     result = evaluate_command.report(split, found.name, translations, pairs)
     write_json(run / f"evaluation-{split}.json", result)
     print()
     for number in range(0, len(pairs), max(1, len(pairs) // 4)):
-        print(f"  {config.data.source_language}: {pairs[number][0]}")
-        print(f"  {config.data.target_language}: {translations[number]}\n")
+        print(f"  {found.languages.source}: {pairs[number][0]}")
+        print(f"  {found.languages.target}: {translations[number]}\n")
     print("To translate, type:")
     print(f"  echo {shlex.quote(pairs[0][0])} | mt translate {shlex.quote(str(run))}")

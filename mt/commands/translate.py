@@ -12,10 +12,11 @@ from typing import Annotated, Literal
 import tyro
 from tqdm import tqdm
 
-from mt import parallel, trained
+from mt import parallel, pretrained, trained
 from mt.arguments import default
 from mt.commands import documents, lines
 from mt.commands.constraining import ConstraintOptions, LineConstraints
+from mt.commands.fusing import FusionOptions
 from mt.commands.requests import Request, read_request
 from mt.commands.sampling import SamplingOptions
 from mt.commands.searching import Search, SearchOptions
@@ -67,6 +68,7 @@ class Arguments:
         search: what to search for; left out, the run's config says.
         constraints: what translations must say, and must not.
         sampling: translations drawn at random, in place of those that are searched for.
+        fusion: a language model that takes part in the search.
     """
 
     run: tyro.conf.Positional[Annotated[pathlib.Path | None, default("en_fr_small", "RUN")]] = None
@@ -91,6 +93,7 @@ class Arguments:
     search: tyro.conf.OmitArgPrefixes[SearchOptions] = SearchOptions()
     constraints: tyro.conf.OmitArgPrefixes[ConstraintOptions] = ConstraintOptions()
     sampling: tyro.conf.OmitArgPrefixes[SamplingOptions] = SamplingOptions()
+    fusion: tyro.conf.OmitArgPrefixes[FusionOptions] = FusionOptions()
 
 
 def main(arguments: Arguments) -> None:
@@ -144,7 +147,7 @@ def _translate_documents(run: pathlib.Path, arguments: Arguments, constraints: L
     for option in (option for option, is_set in of_lines.items() if is_set):
         raise UserError(f"{option}: is for lines, and this is a document; leave it out, or say --format lines")
     replaced = lines.Replaced()
-    found = trained.load_together([run, *arguments.ensemble], arguments.checkpoint)
+    found = arguments.fusion.applied(trained.load_together([run, *arguments.ensemble], arguments.checkpoint))
     format_ = None if arguments.format == "lines" or arguments.format == "jsonl" else arguments.format
     jobs = documents.read(arguments.input, format_, arguments.output, found.languages, arguments.invalid, replaced)
     translator = Translator.of(found)
@@ -164,7 +167,8 @@ def _translate_lines(run: pathlib.Path, arguments: Arguments, constraints: LineC
         for path in arguments.input:
             for number, line in enumerate(read_lines(path, lambda what: None), 1):
                 read_request(line, f"{path}, line {number}")
-    translator = Translator.load(run, *arguments.ensemble, checkpoint=arguments.checkpoint)
+    found = trained.load_together([pretrained.locate(run), *arguments.ensemble], arguments.checkpoint)
+    translator = Translator.of(arguments.fusion.applied(found))
     replaced, suspects = lines.Replaced(), _Suspects()
     chunks = lines.chunks(arguments.input, arguments.invalid, replaced, arguments.stream)
     # A bar beside translations on the same screen would only be in their way.

@@ -16,7 +16,7 @@ _OPEN_ROWS = 24
 
 
 class Shape(NamedTuple):
-    """Rows of the global batch, and the length of a row on either side."""
+    """Rows of the global batch, and the length of a row on either side; 0 where there is no source."""
 
     rows: int
     source_length: int

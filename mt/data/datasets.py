@@ -1,4 +1,4 @@
-"""Where sentence pairs come from: TensorFlow Datasets by name, or text files as people have them."""
+"""Where sentence pairs and text come from: TensorFlow Datasets by name, or text files as people have them."""
 
 import contextlib
 import dataclasses
@@ -21,15 +21,27 @@ SPLIT_NAMES = {
     "dev": ("dev", "validation", "valid", "val"),
     "test": ("test",),
 }
+_TABLE = re.compile(r"\.(tsv|tab)(\.gz|\.xz)?$")
 _TFDS_NAME = re.compile(r"[\w.:-]+(/[\w.:-]+)*")
 
 
 @dataclasses.dataclass(frozen=True)
 class Languages:
-    """The direction of translation, as codes that files and datasets use ("en", "fr")."""
+    """The direction of translation, as codes that files and datasets use ("en", "fr").
+
+    Attributes:
+        source: what is translated. "" is nothing: the pairs are then of the target's text and an empty source. The
+            target itself: each line of the target's text is then the source of the line after it in its document.
+        target: what it is translated into.
+    """
 
     source: str
     target: str
+
+    @property
+    def alone(self) -> bool:
+        """Whether text of one language is read."""
+        return self.source in ("", self.target)
 
 
 def read_pairs(corpus: str, split: str, languages: Languages) -> Iterator[tuple[str, str]]:
@@ -41,6 +53,8 @@ def read_pairs(corpus: str, split: str, languages: Languages) -> Iterator[tuple[
             a file of tab-separated pairs, source first (.tsv),
             two aligned files with a comma between them, source first,
             the name of a TFDS dataset ("wmt14_translate/fr-en").
+            Of text in one language: a folder that has SPLIT.TARGET, a file of lines, in which empty ones part
+            documents, or a TFDS dataset with a feature of the language's name or "text".
             Files may be compressed (.gz, .xz), and $NAME is an environment variable's value. "[NAME]" at the end takes
             that split in place of `split` ("multi30k[test_2016_flickr]", "wmt14_translate/fr-en[train[:1%]]").
         split: "train", "dev" or "test".
@@ -94,10 +108,12 @@ def has_splits(corpus: str) -> bool:
 
 
 def _is_table(name: str) -> bool:
-    return bool(re.search(r"\.(tsv|txt|tab)(\.gz|\.xz)?$", name)) or pathlib.Path(name).expanduser().is_file()
+    return (
+        bool(re.search(r"\.(tsv|txt|tab)(\.gz|\.xz)?$", name)) or text.find(pathlib.Path(name).expanduser()) is not None
+    )
 
 
-def _open(corpus: str, split: str, languages: Languages) -> "_TwoFiles | _Table | _Tfds":
+def _open(corpus: str, split: str, languages: Languages) -> "_TwoFiles | _Table | _Text | _Tfds":
     name, bracket, chosen = corpus.partition("[")
     if bracket and not chosen.endswith("]"):
         raise UserError(f"corpus {corpus!r}: the bracket of the split is not closed; write {corpus + ']'!r}")
@@ -108,6 +124,11 @@ def _open(corpus: str, split: str, languages: Languages) -> "_TwoFiles | _Table 
     path = pathlib.Path(name).expanduser()
     if path.is_dir():
         return _folder(path, names, languages)
+    if languages.alone and ("," in name or _is_table(name)):
+        _refuse_other_split(corpus, bracket)
+        if "," in name or _TABLE.search(name):
+            raise UserError(f"corpus {corpus!r}: holds pairs; text of one language is one file of lines")
+        return _Text(_existing(path), languages)
     if "," in name:
         parts = name.split(",")
         if len(parts) != 2:
@@ -144,8 +165,12 @@ def _existing(path: pathlib.Path) -> pathlib.Path:
     return found
 
 
-def _folder(folder: pathlib.Path, splits: Sequence[str], languages: Languages) -> "_TwoFiles":
+def _folder(folder: pathlib.Path, splits: Sequence[str], languages: Languages) -> "_TwoFiles | _Text":
     for split in splits:
+        if languages.alone:
+            if found := text.find(folder / f"{split}.{languages.target}"):
+                return _Text(found, languages)
+            continue
         sides = [text.find(folder / f"{split}.{language}") for language in dataclasses.astuple(languages)]
         if all(sides):
             return _TwoFiles(*sides)  # type: ignore[arg-type]
@@ -154,8 +179,9 @@ def _folder(folder: pathlib.Path, splits: Sequence[str], languages: Languages) -
                 partner = folder / f"{split}.{dataclasses.astuple(languages)[other]}"
                 raise UserError(f"{sides[side]} has no partner {partner}; add it, or set the languages")
     there = sorted(entry.name for entry in folder.iterdir())[:8]
-    wanted = " or ".join(f"{split}.{languages.source}" for split in splits)
-    raise UserError(f"{folder}: no {wanted} with its .{languages.target} (found: {', '.join(there) or 'nothing'})")
+    first, *others = [languages.target] if languages.alone else [languages.source, languages.target]
+    wanted = " or ".join(f"{split}.{first}" for split in splits) + "".join(f" with its .{other}" for other in others)
+    raise UserError(f"{folder}: no {wanted} (found: {', '.join(there) or 'nothing'})")
 
 
 def _stamp(path: pathlib.Path) -> list[Any]:
@@ -205,6 +231,27 @@ class _Table:
         return ["table", _stamp(self.path)]
 
 
+@dataclasses.dataclass(frozen=True)
+class _Text:
+    path: pathlib.Path
+    languages: Languages
+
+    def pairs(self) -> Iterator[tuple[str, str]]:
+        return _pairs_of_text(text.read_lines(self.path), self.languages)
+
+    def fingerprint(self) -> Any:
+        return ["text", _stamp(self.path)]
+
+
+def _pairs_of_text(lines: Iterator[str], languages: Languages) -> Iterator[tuple[str, str]]:
+    """Each line with nothing, or with the line before it, as its source; empty lines part documents."""
+    before = ""
+    for line in lines:
+        if line.strip() and (before or not languages.source):
+            yield before, line
+        before = line if languages.source and line.strip() else ""
+
+
 @functools.cache  # a table is read several times, and this need be said only once
 def _say_columns(path: pathlib.Path, columns: int) -> None:
     print(f"{path}: the first 2 of {columns} columns are read", file=sys.stderr)
@@ -240,10 +287,17 @@ class _Tfds:
                 f"{', '.join(configs)}"
             ) from None
         found = list(getattr(builder.info.features, "keys", tuple)())
-        for language in dataclasses.astuple(self.languages):
+        for language in self._features(found):
             if language not in found:
                 raise UserError(f"corpus {self.name!r} has no language {language!r}; it has {', '.join(found)}")
         return builder
+
+    def _features(self, found: Sequence[str]) -> tuple[str, ...]:
+        """What to read of each example, of what there is."""
+        source, target = dataclasses.astuple(self.languages)
+        if not self.languages.alone:
+            return source, target
+        return ("text",) if target not in found and "text" in found else (target,)
 
     def _prepared(self):
         tfds, builder = import_tensorflow_datasets(), self._builder()
@@ -280,9 +334,18 @@ class _Tfds:
         # Read once, so that keeping it in memory would be waste, and a warning wherever the reader stops early.
         once = tfds.ReadConfig(try_autocache=False)
         dataset = builder.as_dataset(split=self._split(builder), shuffle_files=False, read_config=once).batch(1024)
-        for batch in tfds.as_numpy(dataset):
-            for source, target in zip(batch[self.languages.source], batch[self.languages.target]):
-                yield source.decode(), target.decode()
+        features = self._features(list(builder.info.features))
+        rows = (
+            [each.decode() for each in row]
+            for batch in tfds.as_numpy(dataset)
+            for row in zip(*(batch[feature] for feature in features))
+        )
+        if self.languages.alone:
+            # An example may be a whole document.
+            lines = (line for (document,) in rows for line in document.split("\n"))
+            yield from _pairs_of_text(lines, self.languages)
+        else:
+            yield from ((source, target) for source, target in rows)
 
     def fingerprint(self) -> Any:
         builder = self._prepared()

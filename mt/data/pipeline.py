@@ -21,6 +21,7 @@ from mt.data.batching import (
     plan_packing,
 )
 from mt.data.datasets import Languages, has_splits
+from mt.data.infilling import InfillingConfig, infill
 from mt.data.mixture import Mixture
 from mt.data.subword_sampling import SubwordSamplingConfig, resample
 from mt.data.tensorflow import import_tensorflow
@@ -40,11 +41,14 @@ class DataConfig:
     """What is trained and evaluated on.
 
     Attributes:
-        source_language: code of the language that is translated, as files and datasets name it.
+        source_language: code of the language that is translated, as files and datasets name it; empty is text of the
+            target language alone, for a language model or with infilling. The target language itself is that too, but
+            each line is the source of the one after it, for pairs of sentences that follow each other.
         target_language: code of the language that it is translated into.
         train: corpora to train on. Each is a folder with train.SOURCE and train.TARGET, a .tsv file, two files with a
             comma between them, or a TFDS name; .gz and .xz too; [SPLIT] at its end takes another split than its own,
-            and $NAME is an environment variable's value.
+            and $NAME is an environment variable's value. Of text in one language, a folder with train.TARGET, a file
+            of lines, or a TFDS name.
         train_weights: how many times an epoch each corpus is seen, 1 if left out. The vocabulary is learnt from the
             corpora in the same proportion.
         dev: corpus to choose the best checkpoint by; empty is the first training corpus' own dev split.
@@ -52,6 +56,7 @@ class DataConfig:
         filter: which training pairs are left out.
         augmentation: whether pairs are joined, or written with less care or in capitals.
         sampling: whether sentences are cut into other pieces each time (subword regularisation).
+        infilling: whether text of one language has itself with some words hidden as its source.
         batching: how pairs become batches.
         cache: folder of tokenised corpora; empty is $MT_CACHE or ~/.cache/mt.
     """
@@ -65,6 +70,7 @@ class DataConfig:
     filter: FilterConfig = FilterConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
     sampling: SubwordSamplingConfig = SubwordSamplingConfig()
+    infilling: InfillingConfig = InfillingConfig()
     batching: BatchingConfig = BatchingConfig()
     cache: str = ""
 
@@ -75,8 +81,12 @@ class DataConfig:
             )
         if not all(0 < weight < math.inf for weight in self.train_weights):
             raise UserError("data.train_weights: every weight must be positive; leave out a corpus to weigh it 0")
-        if self.source_language == self.target_language:
-            raise UserError(f"data.target_language: {self.target_language!r} is the source language too")
+        if not self.target_language:
+            raise UserError("data.target_language: is empty; name the language of the text")
+        if self.infilling.share and self.source_language:
+            raise UserError("data.infilling: is of text alone; set data.source_language to nothing")
+        if not self.source_language and (self.sampling.source or self.augmentation != AugmentationConfig()):
+            raise UserError("data.sampling.source, data.augmentation: need a source, but data.source_language is empty")
         if self.filter.max_length > self.batching.row_length:
             raise UserError(
                 f"data.filter.max_length: {self.filter.max_length} tokens do not fit data.batching.row_length "
@@ -87,6 +97,16 @@ class DataConfig:
     def languages(self) -> Languages:
         """The direction."""
         return Languages(self.source_language, self.target_language)
+
+    @property
+    def has_source(self) -> bool:
+        """Whether there are source sentences in batches."""
+        return bool(self.source_language or self.infilling.share)
+
+    @property
+    def translates(self) -> bool:
+        """Whether sources are one language's, and targets another's."""
+        return not self.languages.alone
 
     @property
     def cache_folder(self) -> pathlib.Path:
@@ -179,12 +199,15 @@ class TrainingData:
         self._mixture = Mixture(tuple(len(corpus) for corpus in self.corpora), weights, seed)
         self._batching, self._seed, self._part = batching, seed, (share, shares)
         self._augmentation, self._sampling, self._tokenizers = config.augmentation, config.sampling, tokenizers
+        self._infilling = config.infilling
         if batching.kind == "packing":
             self.shapes = [Shape(batching.rows(batching.row_length), batching.row_length, batching.row_length)]
         else:
             sample = [_some_lengths(corpus) for corpus in self.corpora]
             source_lengths, target_lengths = np.concatenate(sample, axis=1)
             self.shapes = fit_buckets(source_lengths, target_lengths, batching)
+        if not config.has_source:
+            self.shapes = [shape._replace(source_length=0) for shape in self.shapes]
         for shape in self.shapes:
             if shape.rows % shares:
                 raise UserError(f"data.batching: {shape.rows} rows a batch cannot be shared by {shares} hosts")
@@ -221,7 +244,11 @@ class TrainingData:
         start = window * self._window
         corpus, index = self._mixture.pairs(epoch, start, min(start + self._window, len(self._mixture)))
         corpora = self.corpora
-        variations: tuple[tuple[int, Any, Any], ...] = (4, augment, self._augmentation), (3, resample, self._sampling)
+        variations: tuple[tuple[int, Any, Any], ...] = (
+            (4, augment, self._augmentation),
+            (3, resample, self._sampling),
+            (5, infill, self._infilling),
+        )
         for stream, vary, config in variations:
             if config != type(config)():
                 longest, seed = self._batching.row_length, (self._seed, stream, epoch, window)

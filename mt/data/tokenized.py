@@ -67,7 +67,7 @@ class TokenizedCorpus(NamedTuple):
     """Aligned sentences as ids.
 
     Attributes:
-        source: of the language that is translated.
+        source: of the language that is translated; sentences of no token where there is none.
         target: of the language that it is translated into.
         counts: of what was read and left out.
         start: the id that a decoder reads before the first of a target.
@@ -128,7 +128,8 @@ def tokenized_corpus(
         shutil.rmtree(aside, ignore_errors=True)
     if not folder.is_dir():
         with atomic_folder(folder) as temporary:
-            _write(temporary, progress(read_pairs(corpus, split, languages)), tokenizers, filters)
+            pairs = progress(read_pairs(corpus, split, languages))
+            _write(temporary, pairs, tokenizers, filters, sourceless=not languages.source)
             write_json(temporary / "made_of.json", made_of)
     found = _read(folder, tokenizers.start)
     if not len(found):
@@ -152,7 +153,9 @@ def pack(sentences: Sequence[np.ndarray]) -> Side:
     return Side(np.concatenate(sentences), np.cumsum(lengths, dtype=np.int64) - lengths, lengths)
 
 
-def _write(folder: pathlib.Path, pairs: Pairs, tokenizers: Tokenizers, filters: FilterConfig | None) -> None:
+def _write(
+    folder: pathlib.Path, pairs: Pairs, tokenizers: Tokenizers, filters: FilterConfig | None, sourceless: bool
+) -> None:
     counts = {"read": 0, "empty": 0, "too long": 0, "badly proportioned": 0, "duplicate": 0}
     vocab = max(len(tokenizers.source), len(tokenizers.target))
     dtype = np.uint16 if vocab <= 1 << 16 else np.int32
@@ -165,13 +168,16 @@ def _write(folder: pathlib.Path, pairs: Pairs, tokenizers: Tokenizers, filters: 
     for chunk in batched(pairs, _CHUNK):
         counts["read"] += len(chunk)
         tokens = [side.encode(texts) for side, texts in zip((tokenizers.source, tokenizers.target), zip(*chunk))]
+        if sourceless:
+            tokens[0] = [[] for _ in chunk]  # not even an end
         sizes = np.array([[len(ids) for ids in side] for side in tokens], np.int32)  # [2, chunk]
         kept = np.ones(len(chunk), bool)
         if filters:
+            longest, shortest = sizes.max(0), sizes[int(sourceless) :].min(0)
             for reason, drop in (
-                ("empty", sizes.min(0) < 2),
-                ("too long", sizes.max(0) > filters.max_length),
-                ("badly proportioned", sizes.max(0) > filters.max_ratio * sizes.min(0)),
+                ("empty", shortest < 2),
+                ("too long", longest > filters.max_length),
+                ("badly proportioned", longest > filters.max_ratio * shortest),
             ):
                 counts[reason] += int((kept & drop).sum())
                 kept &= ~drop

@@ -1,18 +1,19 @@
-"""The two sides' tokenizers: one for both, or Marian's. They travel as files with every model."""
+"""The two sides' tokenizers: one for both, Marian's, or Hugging Face's. They travel as files with every model."""
 
 import hashlib
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from mt.data.huggingface_tokenizer import HuggingFaceTokenizer
 from mt.data.marian_tokenizer import MarianTokenizer, read_vocabulary
 from mt.data.tokenizer import BOS, PAD, Tokenizer
 from mt.errors import UserError
 from mt.files import write_atomically
 
-SHARED = "tokenizer.model"
+SHARED, JSON = "tokenizer.model", "tokenizer.json"
 SOURCE, TARGET, VOCABULARY, TARGET_VOCABULARY = "source.spm", "target.spm", "vocab.json", "target_vocab.json"
-NAMES = (SHARED, SOURCE, TARGET, VOCABULARY, TARGET_VOCABULARY)
+NAMES = (SHARED, JSON, SOURCE, TARGET, VOCABULARY, TARGET_VOCABULARY)
 
 
 class Side(Protocol):
@@ -68,15 +69,18 @@ class Tokenizers(NamedTuple):
         """
         if SHARED in files:
             return cls.shared(Tokenizer(files[SHARED], str(origin / SHARED)))
+        if JSON in files:
+            sides = [HuggingFaceTokenizer(files[JSON], str(origin / JSON), begins) for begins in (True, False)]
+            return cls(sides[0], sides[1], BOS, {JSON: files[JSON]})
         if missing := [name for name in (SOURCE, TARGET, VOCABULARY) if name not in files]:
             raise UserError(f"{origin / missing[0]}: cannot read the tokenizer (no such file); put back the file")
         names = [VOCABULARY, TARGET_VOCABULARY if TARGET_VOCABULARY in files else VOCABULARY]
         vocabularies = [read_vocabulary(files[name], str(origin / name)) for name in names]
-        sides = [
+        marians = [
             MarianTokenizer(files[name], vocabulary, str(origin / name))
             for name, vocabulary in zip((SOURCE, TARGET), vocabularies)
         ]
-        return cls(sides[0], sides[1], PAD, files)
+        return cls(marians[0], marians[1], PAD, files)
 
     @classmethod
     def load(cls, folder: pathlib.Path, sha256: str | None = None) -> "Tokenizers":

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mt.decoding.ensemble import Ensemble
+from mt.decoding.fusion import Fused
 from mt.layers import attention_maps
 from mt.models.interface import Params
 
@@ -30,6 +31,9 @@ def cross_attention(model: Any, layer: int | None = None) -> Callable[[Params, A
         return lambda params, batch: jnp.mean(
             jnp.stack([member(own, batch) for member, own in zip(members, params)]), axis=0
         )
+    if isinstance(model, Fused):
+        of_translator = cross_attention(model.translator, layer)
+        return lambda params, batch: of_translator(params[0], batch)
 
     return lambda params, batch: attention_maps.cross_attention(attention_maps.maps_of(model, params, batch), layer)
 

@@ -28,10 +28,12 @@ class Source(NamedTuple):
     Attributes:
         ids: with eos.
         rules: that the translation keeps to.
+        room: tokens that the translation may have at most, whatever the config says; -1 is what that says.
     """
 
     ids: list[int]
     rules: tuple[Automaton, ...] = ()
+    room: int = -1
 
 
 class Hypothesis(NamedTuple):
@@ -87,7 +89,8 @@ def search_sources(
     rows = workers.rows(*[_MOST_GREEDY_ROWS] * (config.beam_size == 1))
 
     def limit(source: Source) -> int:
-        return max_target_length(len(source.ids) - 1, config) + _more(source)
+        most = max_target_length(len(source.ids) - 1, config) + _more(source)
+        return most if source.room < 0 else min(most, source.room)
 
     def begin(numbers: list[int], shape: _Shape) -> Any:
         chosen = [sources[number] for number in numbers]

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import export
 
-from mt.decoding.continuations import BOS, EOS, PAD, continuations
+from mt.decoding.continuations import BOS, EOS, PAD, continuations, token_scores
 from mt.decoding.coverage import Covered
 from mt.decoding.rules import Rules, begin_rules, select_by_rules
 from mt.decoding.selection import NEVER, Selected, select, select_in_groups, take
@@ -246,7 +246,7 @@ def _search(
         tokens = jax.lax.dynamic_index_in_dim(state.live_tokens, state.step, axis=2, keepdims=False)  # [batch, beam]
         logits, cache = model.step(params, tokens, state.cache)  # [batch, beam, vocab]
         totals = continuations(
-            logits,
+            token_scores(model, logits),
             state.live_log_probs,
             state.live_tokens,
             state.step,

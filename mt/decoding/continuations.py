@@ -1,5 +1,7 @@
 """By what hypotheses can go on, and how likely they then are."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -10,8 +12,16 @@ from mt.decoding.selection import NEVER
 PAD, BOS, EOS = 0, 1, 2
 
 
+def token_scores(model: Any, logits: jax.Array) -> jax.Array:
+    """What each token adds to a hypothesis, float32 [batch, beam, vocab]: its log-probability, unless the model's
+    logits are that already (`gives_scores`), as a sum of several log-probabilities is, which is none itself."""
+    if getattr(model, "gives_scores", False):
+        return logits
+    return logits - jax.nn.logsumexp(logits, axis=-1, keepdims=True)
+
+
 def continuations(
-    logits: jax.Array,
+    scores: jax.Array,
     log_probs: jax.Array,
     tokens: jax.Array,
     step: jax.Array,
@@ -23,7 +33,7 @@ def continuations(
     """The log-probability of each hypothesis with each token after it; `NEVER` of what may not follow.
 
     Args:
-        logits: float32 [batch, beam, vocab].
+        scores: float32 [batch, beam, vocab], of each token, see `token_scores`.
         log_probs: float32 [batch, beam], of the hypotheses.
         tokens: int32 [batch, beam, length], theirs, at 1 to `step`; `start` stands at 0.
         step: int32 [], how many tokens they have.
@@ -35,8 +45,8 @@ def continuations(
     Returns:
         float32 [batch, beam, vocab].
     """
-    vocab = logits.shape[-1]
-    totals = logits + (log_probs - jax.nn.logsumexp(logits, axis=-1))[:, :, None]
+    vocab = scores.shape[-1]
+    totals = scores + log_probs[:, :, None]
     token = jnp.arange(vocab)
     least = jnp.minimum(min_length, limit)
     allowed = (token != PAD) & (token != start) & ((token != EOS) | (step >= least)[:, None])

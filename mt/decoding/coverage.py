@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mt.decoding.ensemble import Ensemble, log_mean
+from mt.decoding.fusion import Fused
 from mt.decoding.selection import take
 from mt.layers.attention_maps import cross_attention, with_attention
 from mt.models.interface import Cache, Params
@@ -38,6 +39,11 @@ class Covered:
     """
 
     model: Any
+
+    @property
+    def gives_scores(self) -> bool:
+        """See `continuations.token_scores`."""
+        return getattr(self.model, "gives_scores", False)
 
     def start(self, params: Params, source: jax.Array, beam_size: int, max_length: int) -> CoveredCache:
         """See `interface.Searchable`."""
@@ -73,5 +79,9 @@ def _step(model: Any, params: Params, tokens: jax.Array, cache: Cache) -> tuple[
         stepped = [_step(member, own, tokens, its) for member, own, its in zip(model.members, params, cache)]
         logits = log_mean([jax.nn.log_softmax(each) for each, *_ in stepped])
         return logits, tuple(its for _, its, _ in stepped), jnp.mean(jnp.stack([each[2] for each in stepped]), axis=0)
+    if isinstance(model, Fused):
+        logits, own, attention = _step(model.translator, params[0], tokens, cache[0])
+        logits, its = model.with_language_model(params[1], logits, tokens, cache[1])
+        return logits, (own, its), attention
     (logits, cache), found = with_attention(lambda: model.step(params, tokens, cache))
     return logits, cache, cross_attention(found)

@@ -14,6 +14,7 @@ from mt.decoding.batches import RowWorkers
 from mt.decoding.beam_search import SearchConfig, length_penalty
 from mt.decoding.coverage import log_coverage
 from mt.decoding.ensemble import Ensemble
+from mt.decoding.fusion import Fused
 from mt.decoding.scoring import Score, forced_batch, read_pairs, score_pairs
 from mt.errors import UserError, nearest
 
@@ -79,7 +80,9 @@ class Reader:
         Raises:
             UserError: there are not as many targets as sources, or the search has no such field.
         """
-        config, pairs = self._search_config(search), self._pairs(sources, targets)
+        return self._scores(self._pairs(sources, targets), self._search_config(search))
+
+    def _scores(self, pairs: list[tuple[list[int], list[int]]], config: SearchConfig) -> list[Score | None]:
         found = iter(score_pairs(self._workers, self._model, self.tokenizers.start, _short(pairs), LENGTHS))
         attended = iter(self._attention(pairs, None)) if config.coverage_penalty else None
         scores: list[Score | None] = []
@@ -144,7 +147,8 @@ class Reader:
 
     def _attention(self, pairs: list[tuple[list[int], list[int]]], layer: int | None) -> list[np.ndarray]:
         """Of those that are not too long, what `alignment.cross_attention` gives, padded."""
-        members = self._model.members if isinstance(self._model, Ensemble) else [self._model]
+        model = self._model.translator if isinstance(self._model, Fused) else self._model
+        members = model.members if isinstance(model, Ensemble) else [model]
         depth = min(getattr(member.config, "decoder_depth", 0) for member in members)
         if not depth:
             raise UserError("the model has no encoder-decoder attention, which tells what translations come from")

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from mt.decoding.beam_search import Hypotheses, SearchConfig, length_penalty
-from mt.decoding.continuations import BOS, EOS, PAD, continuations
+from mt.decoding.continuations import BOS, EOS, PAD, continuations, token_scores
 from mt.decoding.rules import Rules, advance, begin_rules, left_after, within
 from mt.decoding.selection import NEVER, take
 from mt.decoding.top_k import top_k
@@ -89,7 +89,7 @@ def sample(
         last = jax.lax.dynamic_index_in_dim(state.tokens, state.step, axis=2, keepdims=False)
         logits, cache = model.step(params, last, state.cache)
         totals = continuations(
-            logits,
+            token_scores(model, logits),
             state.log_probs,
             state.tokens,
             state.step,

@@ -9,6 +9,7 @@ import numpy as np
 
 from mt.decoding.batches import RowWorkers, bound, in_batches
 from mt.decoding.ensemble import Ensemble, log_mean
+from mt.decoding.fusion import Fused, nothing
 from mt.layers.attention_maps import maps_of
 from mt.models.interface import Batch, Params
 
@@ -33,7 +34,8 @@ def forced_log_probs(model: Any) -> Callable[[Params, tuple[jax.Array, jax.Array
     """The log-probability of each token of a translation, as the search would find it, in one pass.
 
     Args:
-        model: a Flax module with the methods `hidden` and `logits`, or an `Ensemble` of such.
+        model: a Flax module with the methods `hidden` and `logits`, an `Ensemble` of such, or a `Fused`, of which it is
+            what the search adds up.
 
     Returns:
         A function of parameters and int arrays: source [rows, source_length], target inputs and targets
@@ -46,6 +48,14 @@ def forced_log_probs(model: Any) -> Callable[[Params, tuple[jax.Array, jax.Array
             return log_mean([member(own, rows) for member, own in zip(members, params)])
 
         return joint
+    if isinstance(model, Fused):
+        own, others = forced_log_probs(model.translator), forced_log_probs(model.language_model)
+
+        def fused(params: Params, rows: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
+            source, inputs, targets = rows
+            return own(params[0], rows) + model.weight * others(params[1], (nothing(source), inputs, targets))
+
+        return fused
 
     def log_probs(params: Params, rows: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
         targets = rows[2]

@@ -16,6 +16,7 @@ from mt.decoding.batched_search import Hypothesis, Source, max_target_length, se
 from mt.decoding.beam_search import SearchConfig, trace
 from mt.decoding.constraints import Constrainer, Constraints
 from mt.decoding.ensemble import Ensemble
+from mt.decoding.fusion import Fused
 from mt.decoding.keeping import Hidden, Kind, find
 from mt.decoding.minimum_risk import expected_utilities
 from mt.decoding.reader import LENGTHS, SURROGATES, Attention, Reader
@@ -41,23 +42,37 @@ class Translator(Reader):
         self._lengths = source_lengths(max_source_length)
 
     @classmethod
-    def load(cls, *runs: str | pathlib.Path, checkpoint: str = "best") -> "Translator":
+    def load(
+        cls,
+        *runs: str | pathlib.Path,
+        checkpoint: str = "best",
+        language_model: str | pathlib.Path | None = None,
+        weight: float = 0.0,
+    ) -> "Translator":
         """The translator that a run has trained, or several as an ensemble: each token's probability is their mean.
 
         Args:
             runs: a folder, a bundle's, or the name of a model that ships; none is the English to French one. RUN@STEP
                 is a checkpoint of its own.
             checkpoint: "best" by dev BLEU, "last", or a step.
+            language_model: a run of a language model of the target, for shallow fusion; None is without.
+            weight: what its log-probabilities count, beside the translator's; say 0.2.
 
         Raises:
             UserError: one is not a run, has no such checkpoint, or a file of it is damaged; or several do not share
                 their vocabularies.
         """
-        return cls.of(trained.load_together([pathlib.Path(run) for run in runs or (pretrained.DEFAULT,)], checkpoint))
+        found = trained.load_together([pathlib.Path(run) for run in runs or (pretrained.DEFAULT,)], checkpoint)
+        return cls.of(trained.fused(found, pathlib.Path(language_model), weight) if language_model else found)
 
     @classmethod
     def of(cls, found: trained.Trained) -> "Translator":
-        """The translator of a model that was read from disk."""
+        """The translator of a model that was read from disk.
+
+        Raises:
+            UserError: it does not translate.
+        """
+        trained.check_translates(found)
         return cls(found.model, found.params, found.tokenizers, found.search, found.max_source_length)
 
     def translate(
@@ -199,8 +214,8 @@ class Translator(Reader):
         Raises:
             UserError: the source is blank or too long, or several models translate together.
         """
-        if isinstance(self._model, Ensemble):
-            raise UserError("attention: is of one model, not of an ensemble; name a single run")
+        if isinstance(self._model, Ensemble | Fused):
+            raise UserError("attention: is of one model, not of several; name a single run")
         ids = self._single(source)
         if target is None:
             target = self.translate([source])[0]

@@ -25,13 +25,18 @@ def write(found: Trained, dtype: str, folder: pathlib.Path) -> None:
         folder: to fill.
 
     Raises:
-        UserError: CTranslate2 is not installed.
+        UserError: CTranslate2 is not installed, or has no such model.
     """
     try:
         from ctranslate2.specs import TransformerSpec, common_spec
     except ImportError:
         raise UserError("--format ctranslate2: needs its package; pip install 'mt[ctranslate2]'") from None
     config, vocabulary = found.model.config, vocabularies.of(found.tokenizers)
+    if len(set(config.norms.values())) > 1 or config.source_norm or not config.scale_embeddings:
+        raise UserError(
+            "--format ctranslate2: it has no encoder whose normalisation is not the decoder's, no normalised sources "
+            "and no embeddings that are not scaled; take another --format"
+        )
     params: Any = jax.device_get(found.params)
     spec = TransformerSpec.from_config(
         (config.num_layers, config.decoder_depth),

@@ -27,6 +27,14 @@ _FIXED = {
     "add_final_layer_norm": False,
     "static_position_embeddings": True,
 }
+# What our config must say of such a model.
+_OF_OURS = {
+    "norm": ("post",),
+    "decoder_norm": ("post", None),
+    "source_norm": (False,),
+    "scale_embeddings": (True,),
+    "positions": ("sinusoidal",),
+}
 _SIZES = {"num_layers": "layers", "ff_dim": "ffn_dim", "num_heads": "attention_heads"}
 _DROPOUTS = ("dropout", "attention_dropout", "activation_dropout")
 
@@ -80,9 +88,9 @@ def to_theirs(config: TransformerConfig) -> dict[str, Any]:
         UserError: it is not of the form that theirs always has.
     """
     wrong = [
-        f"model.{name} is {getattr(config, name)!r}, not {needed!r}"
-        for name, needed in (("norm", "post"), ("positions", "sinusoidal"))
-        if getattr(config, name) != needed
+        f"model.{name} is {getattr(config, name)!r}, not {needed[0]!r}"
+        for name, needed in _OF_OURS.items()
+        if getattr(config, name) not in needed
     ]
     activation = next((theirs for theirs, ours in _ACTIVATIONS.items() if ours == config.activation), None)
     if activation is None:

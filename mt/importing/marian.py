@@ -3,14 +3,11 @@
 import json
 import pathlib
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import sentencepiece
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from mt.data.marian_tokenizer import PADDING
 from mt.data.tokenizer import BOS, PAD, Tokenizer
@@ -18,40 +15,13 @@ from mt.data.tokenizers import NAMES, SHARED, SOURCE, TARGET, TARGET_VOCABULARY,
 from mt.decoding.beam_search import SearchConfig
 from mt.errors import UserError
 from mt.exporting import marian_config, marian_tensors, vocabularies
+from mt.importing.folder import WEIGHTS, Imported, check_shapes, read_json, read_weights
 from mt.layers.positions import sinusoidal_positions
-from mt.models.interface import dummy_batch
 from mt.models.transformer import TransformerConfig
 
-_WEIGHTS = "model.safetensors"
-_CONVERT = (
-    "import torch; from safetensors.torch import save_file; w = torch.load('pytorch_model.bin', weights_only=True); "
-    "save_file({k: v.clone().contiguous() for k, v in w.items()}, 'model.safetensors')"
-)
 _POSITIONS = tuple(f"model.{side}.embed_positions.weight" for side in ("encoder", "decoder"))
 # Marian's own rule for the longest translation: `--max-length-factor 3`.
 _MAX_LENGTH_FACTOR = 3.0
-
-
-class Imported(NamedTuple):
-    """A model that was read.
-
-    Attributes:
-        config: of the model.
-        params: float32, on the host.
-        tokenizers: as they came.
-        search: as their generation's defaults say.
-        languages: from what into what, as far as the folder says; "" where it does not.
-        max_source_length: the longest source that its positions allow.
-        left_out: what the folder asks for that is not ours to do, a sentence each.
-    """
-
-    config: TransformerConfig
-    params: Any
-    tokenizers: Tokenizers
-    search: SearchConfig
-    languages: tuple[str, str]
-    max_source_length: int
-    left_out: list[str]
 
 
 def read(folder: pathlib.Path) -> Imported:
@@ -63,8 +33,8 @@ def read(folder: pathlib.Path) -> Imported:
     where = folder / "config.json"
     if not where.is_file():
         raise UserError(f"{where}: no such file; name the folder of a Hugging Face MarianMT model")
-    theirs = _json(where)
-    generation = theirs | (_json(folder / "generation_config.json", {}))
+    theirs = read_json(where)
+    generation = theirs | (read_json(folder / "generation_config.json", {}))
     config = marian_config.to_ours(theirs, str(where))
     tokenizers = _tokenizers(folder, theirs, str(where))
     vocabulary = vocabularies.of(tokenizers)
@@ -74,9 +44,9 @@ def read(folder: pathlib.Path) -> Imported:
             raise UserError(
                 f"{where}: {field} is {size}, but the vocabulary has {len(pieces)} pieces; put back its files"
             )
-    weights = _weights(folder)
-    params = _params(config, weights, vocabulary.orders, folder / _WEIGHTS)
-    described = _json(folder / "tokenizer_config.json", {})
+    weights = read_weights(folder)
+    params = _params(config, weights, vocabulary.orders, folder / WEIGHTS)
+    described = read_json(folder / "tokenizer_config.json", {})
     return Imported(
         config,
         params,
@@ -89,6 +59,7 @@ def read(folder: pathlib.Path) -> Imported:
             no_repeat_ngram=generation.get("no_repeat_ngram_size") or 0,
         ),
         (described.get("source_lang") or "", described.get("target_lang") or ""),
+        True,
         theirs.get("max_position_embeddings", 512),
         _left_out(generation, vocabulary),
     )
@@ -96,18 +67,6 @@ def read(folder: pathlib.Path) -> Imported:
 
 def _or(value: Any, default: Any) -> Any:
     return default if value is None else value
-
-
-def _json(path: pathlib.Path, default: dict[str, Any] | None = None) -> dict[str, Any]:
-    if default is not None and not path.is_file():
-        return default
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise UserError(f"{path}: not JSON, or damaged; put back the file")
-    return found
 
 
 def _tokenizers(folder: pathlib.Path, theirs: Mapping[str, Any], where: str) -> Tokenizers:
@@ -137,21 +96,6 @@ def _shared(files: Mapping[str, bytes]) -> Tokenizer | None:
     return tokenizer if json.loads(files[VOCABULARY]) == {each: number for number, each in enumerate(pieces)} else None
 
 
-def _weights(folder: pathlib.Path) -> dict[str, np.ndarray]:
-    path = folder / _WEIGHTS
-    if not path.is_file():
-        if (folder / "pytorch_model.bin").is_file():
-            raise UserError(
-                f"{folder}: has pytorch_model.bin but no {_WEIGHTS}, and a pickle can run code; convert it where "
-                f'PyTorch is installed, in that folder: python -c "{_CONVERT}"'
-            )
-        raise UserError(f"{path}: no such file; put back the model's weights")
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{path}: not readable ({error}); put back the file") from None
-
-
 def _params(
     config: TransformerConfig, weights: dict[str, np.ndarray], orders: Mapping[str, np.ndarray], path: pathlib.Path
 ) -> Any:
@@ -169,14 +113,7 @@ def _params(
     except (ValueError, IndexError) as error:
         raise UserError(f"{path}: a tensor is of another shape than config.json says ({error})") from None
     model = config.build(len(orders["target"]), len(orders["source"]))
-    needed = jax.eval_shape(lambda: model.init(jax.random.key(0), dummy_batch())["params"])
-    for (where, leaf), found in zip(jax.tree_util.tree_flatten_with_path(needed)[0], jax.tree.leaves(params)):
-        if leaf.shape != found.shape:
-            name = "/".join(key.key for key in where)
-            raise UserError(
-                f"{path}: a tensor is of another shape than config.json says ({name} is {found.shape} and not "
-                f"{leaf.shape})"
-            )
+    check_shapes(path, model, params)
     tied = {"model.shared.weight", "model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight"}
     known = {tensor.name for tensor in marian_tensors.tensors(config)} | tied | {"lm_head.weight"}
     if unknown := sorted(weights.keys() - known):

@@ -26,6 +26,20 @@ def sinusoidal_positions(positions: jax.Array, model_dim: int) -> jax.Array:
     return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
 
 
+def source_lengths(source_segments: jax.Array, target_segments: jax.Array) -> jax.Array:
+    """How many tokens stand before each target token's own text, where a target follows its source in one sequence.
+
+    Args:
+        source_segments: int [batch, source_length], numbered from 1; 0 is padding.
+        target_segments: int [batch, target_length].
+
+    Returns:
+        int [batch, target_length].
+    """
+    same = target_segments[:, :, None] == source_segments[:, None, :]
+    return jnp.sum(same & (source_segments > 0)[:, None], axis=-1)
+
+
 class LearnedPositions(nn.Module):
     """A trained vector a position, up to `max_length` of them."""
 

@@ -2,8 +2,9 @@
 
 from typing import TypeAlias
 
+from mt.models.bert import BertConfig
 from mt.models.gpt import GptConfig
 from mt.models.transformer import TransformerConfig
 
 # What a run's model may be; a config's `architecture` says which. The first is what is meant where nothing is said.
-ModelConfig: TypeAlias = TransformerConfig | GptConfig
+ModelConfig: TypeAlias = TransformerConfig | GptConfig | BertConfig

@@ -1,20 +1,22 @@
 """BERT (Devlin et al. 2019): an encoder alone, which reads text with some of its tokens hidden."""
 
 import dataclasses
-from typing import Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mt.errors import UserError
 from mt.layers.blocks import EncoderBlock, block_kind, layer_norm
 from mt.layers.dropout import Dropout
 from mt.layers.embedding import Embedding
 from mt.layers.feed_forward import ACTIVATIONS
 from mt.layers.masks import segment_mask
-from mt.layers.positions import LearnedPositions
-from mt.models.checks import check_sizes
+from mt.layers.positions import LearnedPositions, source_lengths
+from mt.models.checks import check_one_sequence, check_sizes
+from mt.models.interface import Batch, Params
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +39,8 @@ class BertConfig:
         remat: recompute each block's activations in the backward pass: less memory, about a third more time.
     """
 
+    objective: ClassVar = "masked_token"
+    needs_source: ClassVar = False
     architecture: Literal["bert"] = "bert"
     num_layers: int = 12
     model_dim: int = 768
@@ -58,9 +62,39 @@ class BertConfig:
             ("dropout", "attention_dropout"),
         )
 
-    def build(self, vocab: int) -> "Bert":
-        """The model over a vocabulary of that size."""
+    def check_lengths(self, source_length: int, target_length: int) -> None:
+        """Raises UserError where a source and its target together have more positions than there are."""
+        check_one_sequence(self.max_positions, source_length, target_length)
+
+    def build(self, vocab: int, source_vocab: int | None = None) -> "Bert":
+        """The model over a vocabulary of that size.
+
+        Raises:
+            UserError: the source has another vocabulary.
+        """
+        if source_vocab not in (None, vocab):
+            raise UserError(
+                f"model.architecture: bert has one vocabulary, but the source's has {source_vocab} pieces and the "
+                f"target's {vocab}"
+            )
         return Bert(self, vocab)
+
+    @property
+    def encoder(self) -> dict[str, Any]:
+        """What a `TransformerConfig` says whose encoder this is."""
+        return {
+            "num_layers": self.num_layers,
+            "model_dim": self.model_dim,
+            "ff_dim": self.ff_dim,
+            "num_heads": self.num_heads,
+            "activation": self.activation,
+            "norm": "post",
+            "norm_epsilon": self.norm_epsilon,
+            "source_norm": True,
+            "scale_embeddings": False,
+            "positions": "learned",
+            "max_positions": self.max_positions,
+        }
 
 
 class Text(NamedTuple):
@@ -77,6 +111,23 @@ class Text(NamedTuple):
     positions: jax.Array
     segments: jax.Array
     kinds: jax.Array
+
+    @classmethod
+    def of(cls, batch: Batch) -> "Text":
+        """A training batch's pairs, each source with its target after it, of kinds 0 and 1; keys: see
+        `batching.assemble`."""
+        source_segments, target_segments = batch["source_segments"], batch["target_segments"]
+        before = source_lengths(source_segments, target_segments)
+        kinds = [jnp.zeros_like(source_segments), jnp.ones_like(target_segments)]
+        if source_segments.shape[1] == 0:  # text alone is of the first kind
+            kinds = kinds[:1] + [jnp.zeros_like(target_segments)]
+        sides = (
+            (batch["source_tokens"], batch["target_tokens"]),
+            (batch["source_positions"], batch["target_positions"] + before),
+            (source_segments, target_segments),
+            kinds,
+        )
+        return cls(*(jnp.concatenate(side, axis=1) for side in sides))
 
 
 class Bert(nn.Module):
@@ -144,11 +195,22 @@ class Bert(nn.Module):
         """What logits multiply with, float32 [vocab, model_dim], and add, float32 [vocab]."""
         return self.embedding.table, self.output_bias
 
-    def __call__(self, text: Text, deterministic: bool = True) -> tuple[jax.Array, jax.Array]:
+    def __call__(self, text: Text | Batch, deterministic: bool = True) -> tuple[jax.Array, jax.Array]:
         """Logits of every token, float32 [batch, length, vocab], and of the next sentence, float32 [batch, 2]."""
+        text = text if isinstance(text, Text) else Text.of(text)
         hidden = self.hidden(text, deterministic)
         logits = self.embedding.logits(self.predictions(hidden)) + self.output_bias
         return logits, self.next_sentence_logits(hidden[:, 0])
+
+    def as_encoder(self, params: Params) -> Params:
+        """The parameters of a Transformer's encoder that reads as this does, text of the first kind."""
+        layers = {f"encoder_{name}": own for name, own in params.items() if name.startswith("layers_")}
+        return {
+            "source_embedding": params["embedding"],
+            "source_positions": {"table": params["positions"]["table"] + params["kinds"]["table"][0]},
+            "source_norm": params["embedding_norm"],
+            **layers,
+        }
 
     def flops(self, lengths: np.ndarray) -> float:
         """Floating-point operations of the matrix products of a forward pass, see `Transformer.flops`."""

@@ -23,3 +23,10 @@ def check_sizes(config: Any, sizes: tuple[str, ...], shares: tuple[str, ...]) ->
     for field in shares:
         if not 0 <= getattr(config, field) < 1:
             raise UserError(f"model.{field}: {getattr(config, field)} is not in [0, 1)")
+
+
+def check_one_sequence(max_positions: int, source_length: int, target_length: int) -> None:
+    """Raises UserError where a source and its target, one after the other, have more positions than there are."""
+    if source_length + target_length > max_positions:
+        rows = "twice data.batching.row_length" if source_length else "data.batching.row_length"
+        raise UserError(f"model.max_positions: {max_positions} are fewer than {rows} {target_length}")

@@ -1,8 +1,9 @@
 """GPT (Radford et al. 2018, 2019): a decoder alone. It continues text, or translates what stands before a separator."""
 
 import dataclasses
-from typing import Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,9 +14,9 @@ from mt.layers.blocks import EncoderBlock, block_kind, depth_rates, layer_norm
 from mt.layers.dropout import Dropout
 from mt.layers.embedding import Embedding
 from mt.layers.masks import causal_mask, padding_mask, segment_mask
-from mt.layers.positions import LearnedPositions
-from mt.models.checks import check_sizes
-from mt.models.interface import Batch
+from mt.layers.positions import LearnedPositions, source_lengths
+from mt.models.checks import check_one_sequence, check_sizes
+from mt.models.interface import Batch, Params
 from mt.models.searchable import SearchableModule, no_ancestors, with_themselves
 
 
@@ -33,6 +34,7 @@ class GptConfig:
         max_positions: how many positions are learned.
         source_attention: what a source's tokens see of their own side: "full" is all, as an encoder's do (Raffel et al.
             2020, section 3.2.1, "prefix LM"), "causal" what stands before them.
+        output_bias: whether each token of the vocabulary has a bias.
         norm_epsilon: what layer normalisation adds to the variance before it divides.
         dropout: on embeddings and on each sublayer's output.
         attention_dropout: on attention weights.
@@ -43,6 +45,8 @@ class GptConfig:
         remat: recompute each block's activations in the backward pass: less memory, about a third more time.
     """
 
+    objective: ClassVar = "next_token"
+    needs_source: ClassVar = False
     architecture: Literal["gpt"] = "gpt"
     num_layers: int = 12
     model_dim: int = 768
@@ -51,6 +55,7 @@ class GptConfig:
     activation: Literal["relu", "gelu", "gelu_erf", "swish", "swiglu"] = "gelu"
     max_positions: int = 1024
     source_attention: Literal["full", "causal"] = "full"
+    output_bias: bool = False
     norm_epsilon: float = 1e-5
     dropout: float = 0.1
     attention_dropout: float = 0.1
@@ -66,13 +71,9 @@ class GptConfig:
             ("dropout", "attention_dropout", "activation_dropout", "stochastic_depth"),
         )
 
-    def check_lengths(self, row_length: int) -> None:
-        """Raises UserError where a row of so many tokens on either side has more positions than there are: a source and
-        its target stand one after the other."""
-        if 2 * row_length > self.max_positions:
-            raise UserError(
-                f"model.max_positions: {self.max_positions} are fewer than twice data.batching.row_length {row_length}"
-            )
+    def check_lengths(self, source_length: int, target_length: int) -> None:
+        """Raises UserError where a source and its target together have more positions than there are."""
+        check_one_sequence(self.max_positions, source_length, target_length)
 
     def build(self, vocab: int, source_vocab: int | None = None) -> "Gpt":
         """The model over a vocabulary of that size.
@@ -83,6 +84,23 @@ class GptConfig:
         if source_vocab not in (None, vocab):
             raise UserError("model: a decoder alone has one vocabulary for source and target")
         return Gpt(self, vocab)
+
+    @property
+    def decoder(self) -> dict[str, Any]:
+        """What a `TransformerConfig` says whose decoder this is, but for what it looks at the source by."""
+        return {
+            "decoder_layers": self.num_layers,
+            "model_dim": self.model_dim,
+            "ff_dim": self.ff_dim,
+            "num_heads": self.num_heads,
+            "activation": self.activation,
+            "decoder_norm": "pre",
+            "norm_epsilon": self.norm_epsilon,
+            "scale_embeddings": False,
+            "output_bias": self.output_bias,
+            "positions": "learned",
+            "max_positions": self.max_positions,
+        }
 
 
 class GptCache(NamedTuple):
@@ -135,6 +153,23 @@ class Gpt(SearchableModule):
             for rate in depth_rates(config.stochastic_depth, config.num_layers)
         ]
         self.norm = layer_norm(config.norm_epsilon)
+        if config.output_bias:
+            self.output_bias = self.param("output_bias", nn.initializers.zeros, (self.vocab,), jnp.float32)
+
+    def as_decoder(self, params: Params) -> Params:
+        """The parameters of a Transformer's decoder that writes as this does where it sees no source."""
+        layers = {f"decoder_{name}": own for name, own in params.items() if name.startswith("layers_")}
+        found = {
+            "target_embedding": params["embedding"],
+            "target_positions": params["positions"],
+            "decoder_norm": params["norm"],
+            **layers,
+        }
+        return found | ({"output_bias": params["output_bias"]} if self.config.output_bias else {})
+
+    def as_language_model(self) -> "Gpt":
+        """The same model as one of text alone, each token of which sees those before it."""
+        return self.clone(config=dataclasses.replace(self.config, source_attention="causal"))
 
     def _embed(self, tokens: jax.Array, positions: jax.Array) -> jax.Array:
         embedded = self.embedding(tokens)
@@ -153,7 +188,7 @@ class Gpt(SearchableModule):
         """
         source_segments, target_segments = batch["source_segments"], batch["target_segments"]
         same = segment_mask(target_segments, source_segments)  # [batch, 1, target_length, source_length]
-        before = jnp.sum(same[:, 0] & (source_segments > 0)[:, None], axis=-1)  # [batch, target_length]
+        before = source_lengths(source_segments, target_segments)
         stream = jnp.concatenate(
             [
                 self._embed(batch["source_tokens"], batch["source_positions"]),
@@ -174,11 +209,12 @@ class Gpt(SearchableModule):
 
     def logits(self, hidden: jax.Array) -> jax.Array:
         """[..., model_dim] -> float32 [..., vocab]."""
-        return self.embedding.logits(hidden)
+        logits = self.embedding.logits(hidden)
+        return logits + self.output_bias if self.config.output_bias else logits
 
-    def output_projection(self) -> tuple[jax.Array, None]:
-        """What `logits` multiplies with, float32 [vocab, model_dim], and that it adds nothing."""
-        return self.embedding.table, None
+    def output_projection(self) -> tuple[jax.Array, jax.Array | None]:
+        """What `logits` multiplies with, float32 [vocab, model_dim], and adds, float32 [vocab] or None."""
+        return self.embedding.table, self.output_bias if self.config.output_bias else None
 
     def __call__(self, batch: Batch, deterministic: bool = True) -> jax.Array:
         """A training batch's logits, float32 [batch, target_length, vocab]."""
@@ -232,4 +268,5 @@ class Gpt(SearchableModule):
             keys_values.append(past)
         hidden = self.norm(stream).astype(cache.output_kernel.dtype)
         logits = jnp.matmul(hidden, cache.output_kernel, preferred_element_type=jnp.float32)
+        logits = logits + self.output_bias if self.config.output_bias else logits
         return logits, cache._replace(position=cache.position + 1, keys_values=tuple(keys_values), ancestry=ancestry)

@@ -1,7 +1,7 @@
 """The Transformer (Vaswani et al. 2017, "Attention Is All You Need"), an encoder and a decoder."""
 
 import dataclasses
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -33,10 +33,13 @@ class TransformerConfig:
         num_heads: attention heads; must divide `model_dim`.
         activation: of the feed-forward network; "gelu" by its tanh approximation, "gelu_erf" exactly.
         norm: "post" is the paper's; "pre" trains deep models without warm-up.
+        decoder_norm: of the decoder, if it is to be another than the encoder's.
+        source_norm: normalise embedded sources, positions included, as BERT does.
         positions: how positions are encoded.
         max_positions: how many positions are learned (used by "learned" only).
         tie_embeddings: "all" is one table for source, target and output; "target" ties target and output only, and
             "inputs" source and target.
+        scale_embeddings: multiply embeddings by the square root of their width; BERT and GPT do not.
         output_bias: whether each token of the vocabulary has a bias.
         norm_epsilon: what layer normalisation adds to the variance.
         dropout: on embeddings and on each sublayer's output.
@@ -48,6 +51,8 @@ class TransformerConfig:
         remat: recompute each block's activations in the backward pass: less memory, about a third more time.
     """
 
+    objective: ClassVar = "next_token"
+    needs_source: ClassVar = True
     architecture: Literal["transformer"] = "transformer"
     num_layers: int = 6
     decoder_layers: int | None = None
@@ -56,9 +61,12 @@ class TransformerConfig:
     num_heads: int = 8
     activation: Literal["relu", "gelu", "gelu_erf", "swish", "swiglu"] = "relu"
     norm: Literal["pre", "post"] = "post"
+    decoder_norm: Literal["pre", "post"] | None = None
+    source_norm: bool = False
     positions: Literal["sinusoidal", "learned"] = "sinusoidal"
     max_positions: int = 1024
     tie_embeddings: Literal["all", "target", "inputs", "none"] = "all"
+    scale_embeddings: bool = True
     output_bias: bool = False
     norm_epsilon: float = 1e-6
     dropout: float = 0.1
@@ -77,17 +85,22 @@ class TransformerConfig:
         if self.model_dim % 2:
             raise UserError(f"model.model_dim: {self.model_dim} is odd; sines and cosines need it even")
 
-    def check_lengths(self, row_length: int) -> None:
+    def check_lengths(self, source_length: int, target_length: int) -> None:
         """Raises UserError where a row of so many tokens on either side has more positions than there are."""
-        if self.positions == "learned" and row_length > self.max_positions:
+        if self.positions == "learned" and max(source_length, target_length) > self.max_positions:
             raise UserError(
-                f"model.max_positions: {self.max_positions} are fewer than data.batching.row_length {row_length}"
+                f"model.max_positions: {self.max_positions} are fewer than data.batching.row_length {target_length}"
             )
 
     @property
     def decoder_depth(self) -> int:
         """Blocks in the decoder."""
         return self.num_layers if self.decoder_layers is None else self.decoder_layers
+
+    @property
+    def norms(self) -> dict[str, str]:
+        """Where the normalisation of "encoder" and "decoder" stands, "pre" or "post"."""
+        return {"encoder": self.norm, "decoder": self.decoder_norm or self.norm}
 
     def build(self, vocab: int, source_vocab: int | None = None) -> "Transformer":
         """The model over a vocabulary of that size, and another of the source if it has its own.
@@ -135,13 +148,14 @@ class Transformer(SearchableModule):
 
     def setup(self):
         config, dtype = self.config, jnp.dtype(self.config.dtype)
-        self.target_embedding = Embedding(self.vocab, config.model_dim, dtype)
+        scaled = config.scale_embeddings
+        self.target_embedding = Embedding(self.vocab, config.model_dim, dtype, scaled)
         if config.tie_embeddings in ("all", "inputs"):
             self.source_embedding = self.target_embedding
         else:
-            self.source_embedding = Embedding(self.source_vocab or self.vocab, config.model_dim, dtype)
+            self.source_embedding = Embedding(self.source_vocab or self.vocab, config.model_dim, dtype, scaled)
         if config.tie_embeddings in ("inputs", "none"):
-            self.output_embedding = Embedding(self.vocab, config.model_dim, dtype)
+            self.output_embedding = Embedding(self.vocab, config.model_dim, dtype, scaled)
         else:
             self.output_embedding = self.target_embedding
         if config.output_bias:
@@ -149,25 +163,32 @@ class Transformer(SearchableModule):
         if config.positions == "learned":
             self.source_positions = LearnedPositions(config.max_positions, config.model_dim)
             self.target_positions = LearnedPositions(config.max_positions, config.model_dim)
+        if config.source_norm:
+            self.source_norm = layer_norm(config.norm_epsilon)
         self.embedding_dropout = Dropout(config.dropout)
         options: dict[str, Any] = dict(
             num_heads=config.num_heads,
             model_dim=config.model_dim,
             ff_dim=config.ff_dim,
             activation=config.activation,
-            pre_norm=config.norm == "pre",
             norm_epsilon=config.norm_epsilon,
             dropout=config.dropout,
             attention_dropout=config.attention_dropout,
             activation_dropout=config.activation_dropout,
             dtype=dtype,
         )
-        encoder_block, decoder_block = (block_kind(kind, config.remat) for kind in (EncoderBlock, DecoderBlock))
-        rates = [depth_rates(config.stochastic_depth, depth) for depth in (config.num_layers, config.decoder_depth)]
-        self.encoder_layers = [encoder_block(stochastic_depth=rate, **options) for rate in rates[0]]
-        self.decoder_layers = [decoder_block(stochastic_depth=rate, **options) for rate in rates[1]]
-        if config.norm == "pre":
+        pre_norm = {side: norm == "pre" for side, norm in config.norms.items()}
+
+        def blocks(kind: type[EncoderBlock], side: str, depth: int) -> list[Any]:
+            block = block_kind(kind, config.remat)
+            rates = depth_rates(config.stochastic_depth, depth)
+            return [block(stochastic_depth=rate, pre_norm=pre_norm[side], **options) for rate in rates]
+
+        self.encoder_layers = blocks(EncoderBlock, "encoder", config.num_layers)
+        self.decoder_layers = blocks(DecoderBlock, "decoder", config.decoder_depth)
+        if pre_norm["encoder"]:
             self.encoder_norm = layer_norm(config.norm_epsilon)
+        if pre_norm["decoder"]:
             self.decoder_norm = layer_norm(config.norm_epsilon)
 
     def _embed(self, side: str, tokens: jax.Array, positions: jax.Array) -> jax.Array:
@@ -176,7 +197,9 @@ class Transformer(SearchableModule):
             encoded = getattr(self, f"{side}_positions")(positions)
         else:
             encoded = sinusoidal_positions(positions, self.config.model_dim)
-        return embedded + encoded.astype(embedded.dtype)
+        embedded += encoded.astype(embedded.dtype)
+        normalised = side == "source" and self.config.source_norm
+        return self.source_norm(embedded).astype(embedded.dtype) if normalised else embedded
 
     def encode(
         self, source: jax.Array, positions: jax.Array, segments: jax.Array, deterministic: bool = True
@@ -196,7 +219,7 @@ class Transformer(SearchableModule):
         mask = segment_mask(segments, segments)
         for layer in self.encoder_layers:
             stream = layer(stream, mask, deterministic)
-        return self.encoder_norm(stream).astype(stream.dtype) if self.config.norm == "pre" else stream
+        return self.encoder_norm(stream).astype(stream.dtype) if self.config.norms["encoder"] == "pre" else stream
 
     def decode(
         self,
@@ -225,7 +248,7 @@ class Transformer(SearchableModule):
         cross_mask = segment_mask(segments, source_segments)
         for layer in self.decoder_layers:
             stream = layer(stream, encoded, self_mask, cross_mask, deterministic)
-        return self.decoder_norm(stream).astype(stream.dtype) if self.config.norm == "pre" else stream
+        return self.decoder_norm(stream).astype(stream.dtype) if self.config.norms["decoder"] == "pre" else stream
 
     def logits(self, hidden: jax.Array) -> jax.Array:
         """[..., model_dim] -> float32 [..., vocab]."""
@@ -305,7 +328,7 @@ class Transformer(SearchableModule):
         for layer, past, encoded in zip(self.decoder_layers, cache.keys_values, cache.encoded):
             stream, past = layer.step(stream, past, encoded, cache.position, ancestry, cache.source_mask)
             keys_values.append(past)
-        if self.config.norm == "pre":
+        if self.config.norms["decoder"] == "pre":
             stream = self.decoder_norm(stream)
         cache = cache._replace(position=cache.position + 1, keys_values=tuple(keys_values), ancestry=ancestry)
         hidden = stream.astype(cache.output_kernel.dtype)

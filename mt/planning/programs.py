@@ -41,11 +41,15 @@ class TooLarge(UserError):
 def train_step(config: RunConfig, devices: Sequence[jax.Device], rows: int) -> Program:
     """The update, of so many rows a device, each of them full."""
     model = build_model(config)
-    training = assemble(config, model, devices)
+    training = assemble(config, model, devices=devices)
     state = jax.eval_shape(training.initial_state)
     length = config.data.batching.row_length
     names = [*dummy_batch(), *["target_links"] * config.training.aligned]
-    batch = {name: jax.ShapeDtypeStruct((len(devices), rows, length), jnp.int32) for name in names}
+    empty = 0 if config.data.has_source else length
+    batch = {
+        name: jax.ShapeDtypeStruct((len(devices), rows, length - empty * name.startswith("source")), jnp.int32)
+        for name in names
+    }
     return Program(*_compile(training.train_step, state, batch), rows * length, 1)
 
 

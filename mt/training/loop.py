@@ -44,7 +44,8 @@ class TrainingConfig:
         evaluate_every: steps between evaluations on the dev set; each saves a checkpoint.
         dev_sentences: how many dev sentences are translated for BLEU; 0 is all of them.
         dev_search: "greedy" is quicker, "beam" is what `mt translate` does.
-        best_by: what makes a checkpoint the best: the highest BLEU on the dev set, or the lowest loss.
+        best_by: what makes a checkpoint the best: the highest BLEU on the dev set, or the lowest loss, which is all
+            that there is where nothing is translated.
         patience: evaluations without a better one after which training ends; 0 is never.
         most_skipped: updates in a row that may be skipped because the loss, its gradient or they themselves are not
             finite; one more ends training.
@@ -147,7 +148,7 @@ def train(
         position: of the data at `step`.
         train_step: pmapped.
         batches: sharded, each with the position after it.
-        evaluate: of parameters, metrics of the dev set, "bleu" among them.
+        evaluate: of parameters, metrics of the dev set: "loss", and "bleu" where there are translations.
         learning_rate: of a step.
         checkpoints: of the run.
         writer: None on all hosts but the first.
@@ -218,7 +219,8 @@ def train(
                     found = evaluate(state.best_params)
                     found["score"] = found["bleu"] if config.best_by == "bleu" else -found["loss"]
                     meter.write(step, {f"dev/{name}": value for name, value in found.items()})
-                    say(f"step {step}: dev loss {found['loss']:.3f}, BLEU {found['bleu']:.1f}")
+                    bleu = f", BLEU {found['bleu']:.1f}" if "bleu" in found else ""
+                    say(f"step {step}: dev loss {found['loss']:.3f}{bleu}")
                     checkpoints.save(step, Saved(state.best_params, state.rest, list(position)), found)
                     saved_at = step
                     if found["score"] > best[0]:
@@ -282,7 +284,7 @@ class _Meter:
             self.write(step, {"train/skipped_updates": sums["skipped"]})
             self.clear()
             return None
-        rate = weight / seconds
+        rate = sums.get("tokens", weight) / seconds
         loss, nll = sums["loss"] / weight, sums["nll"] / weight
         self.write(
             step,
@@ -290,6 +292,7 @@ class _Meter:
                 "train/loss": loss,
                 "train/nll": nll,
                 **({"train/alignment": sums["alignment"] / weight} if "alignment" in sums else {}),
+                **({"train/next_sentence": sums["next_sentence"] / sums["pairs"]} if sums["pairs"] else {}),
                 "train/perplexity": math.exp(min(nll, 100)),
                 "train/gradient_norm": sums["gradient_norm"] / steps,
                 "train/skipped_updates": sums["skipped"],

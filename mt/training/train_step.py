@@ -90,7 +90,10 @@ def make_train_step(
         else:
             # Every n-th row makes a part, so that a row is in the same one however many devices there are.
             parts = jax.tree.map(
-                lambda rows: rows.reshape(-1, accumulation_steps, *rows.shape[1:]).swapaxes(0, 1), batch
+                lambda rows: rows.reshape(
+                    len(rows) // accumulation_steps, accumulation_steps, *rows.shape[1:]
+                ).swapaxes(0, 1),
+                batch,
             )
             shapes = jax.eval_shape(differentiate, 0, jax.tree.map(lambda rows: rows[0], parts))
             (gradients, sums), _ = jax.lax.scan(

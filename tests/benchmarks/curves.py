@@ -52,11 +52,30 @@ def start_theirs(options: argparse.Namespace, cores: list[int]) -> subprocess.Po
         )
 
 
+def with_our_ids(model: bytes) -> bytes:
+    """Their vocabulary with its special pieces where ours are; all text is cut into the same pieces."""
+    from sentencepiece import sentencepiece_model_pb2
+
+    vocabulary = sentencepiece_model_pb2.ModelProto.FromString(model)
+    spec = vocabulary.trainer_spec
+    names = ("pad", "bos", "eos", "unk")
+    special = [getattr(spec, f"{name}_id") for name in names]
+    pieces = [vocabulary.pieces[number] for number in special]
+    pieces += [piece for number, piece in enumerate(vocabulary.pieces) if number not in special]
+    moved = [type(piece).FromString(piece.SerializeToString()) for piece in pieces]
+    del vocabulary.pieces[:]
+    vocabulary.pieces.extend(moved)
+    for number, name in enumerate(names):
+        setattr(spec, f"{name}_id", number)
+    return vocabulary.SerializeToString()
+
+
 def start_ours(options: argparse.Namespace, cores: list[int]) -> subprocess.Popen | None:
     """`mt train`, until it is stopped."""
     if (options.out / "ours").exists():
         return None
-    vocabulary = pathlib.Path(os.environ["MT_PEERS"]) / "multi30k.model"
+    vocabulary = options.out / "vocabulary.model"
+    vocabulary.write_bytes(with_our_ids((pathlib.Path(os.environ["MT_PEERS"]) / "multi30k.model").read_bytes()))
     words = [sys.executable, "-m", "mt", "train", str(ROOT / "configs" / f"multi30k_en_{options.target}.py")]
     words += ["--workdir", str(options.out / "ours"), "--tokenizer.path", str(vocabulary)]
     words += ["--training.dev-sentences", "0", "--training.dev-search", "greedy"]

@@ -32,6 +32,24 @@ def test_files_as_people_have_them(tmp_path, suffix, opener):
     assert list(read_pairs(str(tmp_path), "dev", Languages("fr", "en"))) == [pair[::-1] for pair in PAIRS]
 
 
+def test_text_of_one_language(tmp_path):
+    french = Languages("", "fr")
+    lines = ["un", "deux", "", "trois", "quatre", "  "]
+    _write(tmp_path / "train.fr", lines)
+    _write(tmp_path / "novels.fr.xz", lines, lzma.open)
+    said = [("", line) for line in ("un", "deux", "trois", "quatre")]
+    for corpus in (str(tmp_path), f"{tmp_path}/train.fr", f"{tmp_path}/novels.fr"):
+        assert list(read_pairs(corpus, "train", french)) == said
+        following = [("un", "deux"), ("trois", "quatre")]
+        assert list(read_pairs(corpus, "train", Languages("fr", "fr"))) == following
+    assert has_splits(str(tmp_path)) and not has_splits(f"{tmp_path}/novels.fr")
+    with pytest.raises(UserError, match="no dev.fr or validation.fr or valid.fr or val.fr "):
+        read_pairs(str(tmp_path), "dev", french)
+    for corpus in (f"{tmp_path}/a.tsv", f"{tmp_path}/train.fr,{tmp_path}/train.fr"):
+        with pytest.raises(UserError, match="holds pairs; text of one language is one file of lines"):
+            read_pairs(corpus, "train", french)
+
+
 def test_a_name_may_have_environment_variables(tmp_path, monkeypatch):
     _write(tmp_path / "a.tsv", ["\t".join(pair) for pair in PAIRS])
     monkeypatch.setenv("MINE", str(tmp_path))
@@ -129,6 +147,29 @@ class FrEnTest(tfds.core.GeneratorBasedBuilder):
             yield number, {"en": english, "fr": french}
 
 
+class TextTest(tfds.core.GeneratorBasedBuilder):
+    """As TFDS has language models' corpora: documents of several lines."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict({"text": tfds.features.Text()}))
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples()}
+
+    def _generate_examples(self):
+        yield 0, {"text": "one\u2028still one\ntwo\n\nthree"}
+
+
+def test_tfds_has_text_too():
+    read = [text for _, text in read_pairs("text_test", "train", Languages("", "en"))]
+    assert read == ["one\u2028still one", "two", "three"]
+    assert sorted(read_pairs("fr_en_test", "train", Languages("", "en"))) == sorted(("", pair[0]) for pair in PAIRS)
+    with pytest.raises(UserError, match="no language 'fr'; it has text"):
+        list(read_pairs("text_test", "train", Languages("fr", "en")))
+
+
 def test_tfds_direction_is_the_one_that_is_asked_for():
     assert set(read_pairs("fr_en_test", "train", EN_FR)) == set(PAIRS)
     assert set(read_pairs("fr_en_test", "train", Languages("fr", "en"))) == {pair[::-1] for pair in PAIRS}
@@ -140,6 +181,7 @@ def test_without_a_network_one_sentence(monkeypatch):
     def refuse(*rest, **more):
         raise ConnectionError("Name or service not known")
 
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "is_prepared", lambda builder: False)
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", refuse)
     with pytest.raises(UserError, match="could not be downloaded .*Name or service not known.*check the network"):
         list(read_pairs("fr_en_test", "train", EN_FR))

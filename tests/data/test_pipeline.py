@@ -1,12 +1,17 @@
+import collections
+import dataclasses
 import itertools
 
 import numpy as np
 import pytest
 
 from mt.data.batching import BatchingConfig
+from mt.data.infilling import InfillingConfig
 from mt.data.pipeline import DataConfig, Position, TrainingData
 from mt.data.subword_sampling import SubwordSamplingConfig
 from mt.data.tokenized import FilterConfig, default_cache, tokenized_corpus
+from mt.data.tokenizer import Tokenizer, TokenizerConfig
+from mt.data.tokenizers import Tokenizers
 from mt.errors import UserError
 from tests.conftest import shipped_pairs
 
@@ -102,3 +107,60 @@ def test_batches_of_the_shipped_corpus_are_full(tokenizers):
     for kind in ("packing", "buckets"):
         batching = BatchingConfig(kind, batch_tokens=4096, row_length=128, row_multiple=1)
         assert TrainingData(DataConfig(batching=batching), tokenizers, seed=0).fill() > 0.9, kind
+
+
+@pytest.mark.parametrize("kind", ["packing", "buckets"])
+def test_text_has_no_source_in_any_batch(corpus_folder, tokenizers, kind):
+    config = dataclasses.replace(_config(corpus_folder, kind), source_language="")
+    data = TrainingData(config, tokenizers, seed=1)
+    assert {shape.source_length for shape in data.shapes} == {0}
+    seen = collections.Counter()
+    for position, batch in data.batches(Position()):
+        assert batch["source_tokens"].shape == (len(batch["target_tokens"]), 0)
+        for tokens, segments in zip(batch["target_tokens"], batch["target_segments"]):
+            seen.update(tuple(tokens[segments == number].tolist()) for number in range(1, segments.max() + 1))
+        if position.epoch:
+            break
+    lines = dict.fromkeys(french for _, french in shipped_pairs("train", 600))
+    tokens = [ids for ids in map(tuple, tokenizers.target.encode(list(lines))) if len(ids) <= 64]
+    assert seen == collections.Counter(tokens)
+
+
+def test_infilled_text_is_another_each_epoch_and_the_same_from_any_position(corpus_folder):
+    texts = [text for pair in shipped_pairs("train", 600) for text in pair]
+    masking = Tokenizers.shared(Tokenizer.train(texts, TokenizerConfig(vocab_size=400, symbols=("<mask>",))))
+    config = dataclasses.replace(_config(corpus_folder), source_language="", infilling=InfillingConfig(0.35))
+    data = TrainingData(config, masking, seed=1)
+    whole = _take(data, 60)
+    assert whole[-1][0].epoch >= 1
+    for start in (0, 40):
+        resumed = _take(TrainingData(config, masking, seed=1), 10, whole[start][0])
+        for (position, batch), (expected_position, expected) in zip(resumed, whole[start + 1 :]):
+            assert position == expected_position and _same(batch, expected)
+    first, second = {}, {}
+    for position, batch in [(Position(), None), *whole]:
+        if batch is None:
+            before = position
+            continue
+        found = first if before.epoch == 0 else second
+        for row in range(len(batch["target_tokens"])):
+            for number in range(1, batch["target_segments"][row].max() + 1):
+                sides = (
+                    tuple(batch[f"{side}_tokens"][row][batch[f"{side}_segments"][row] == number].tolist())
+                    for side in ("target", "source")
+                )
+                found.update([tuple(sides)])
+        before = position
+    both = first.keys() & second.keys()
+    assert len(both) > 100
+    assert sum(first[target] != second[target] for target in both) > 0.8 * len(both)
+    assert all(4 in source for source in first.values() if len(source) > 12)
+
+
+def test_what_text_cannot_be_asked_for_is_said(corpus_folder):
+    with pytest.raises(UserError, match="data.infilling: is of text alone"):
+        _config(corpus_folder, infilling=InfillingConfig(0.3))
+    with pytest.raises(UserError, match="data.sampling.source, data.augmentation: need a source"):
+        dataclasses.replace(_config(corpus_folder, sampling=SubwordSamplingConfig(source=0.1)), source_language="")
+    with pytest.raises(UserError, match="data.target_language: is empty"):
+        dataclasses.replace(_config(corpus_folder), target_language="")

@@ -1,0 +1,44 @@
+"""English by an encoder alone: a small BERT, on the English side of the sentences that ship with the package.
+
+    mt train configs/bert_en.py --workdir runs/bert_en
+
+Any other text will do in place of it, such as --data.train novels.txt --data.dev other_novels.txt. For next-sentence
+prediction too, which needs lines that follow each other: --data.source-language en --masking.next-sentence 20
+--model.max-positions 128, and a text in which they do.
+"""
+
+from mt.config import RunConfig
+from mt.data.batching import BatchingConfig
+from mt.data.pipeline import DataConfig
+from mt.data.tokenizer import TokenizerConfig
+from mt.models.bert import BertConfig
+from mt.training.loop import TrainingConfig
+from mt.training.masked_tokens import MaskingConfig
+from mt.training.optimizer import OptimizerConfig
+
+
+def get_config() -> RunConfig:
+    """The config; see the top of this file."""
+    return RunConfig(
+        model=BertConfig(
+            num_layers=4, model_dim=128, ff_dim=512, num_heads=4, max_positions=64, dropout=0.1, attention_dropout=0.0
+        ),
+        tokenizer=TokenizerConfig(vocab_size=8000, kind="bpe"),
+        data=DataConfig(
+            source_language="",
+            target_language="en",
+            train=("tatoeba_en_fr",),
+            batching=BatchingConfig("packing", batch_tokens=4096, row_length=64),
+        ),
+        optimizer=OptimizerConfig(
+            kind="muon",
+            newton_schulz_steps=3,
+            learning_rate=5e-3,
+            schedule="linear",
+            warmup_steps=400,
+            clip_norm=1.0,
+            weight_decay=0.1,
+        ),
+        training=TrainingConfig(steps=3000, label_smoothing=0.0, evaluate_every=1000, best_by="loss"),
+        masking=MaskingConfig(whole_words=True),
+    )

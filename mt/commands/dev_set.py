@@ -1,0 +1,76 @@
+"""How good a training's parameters are on its dev set, and on its test set where nothing is translated."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from mt import evaluation, parallel
+from mt.config import RunConfig
+from mt.data.batching import Shape
+from mt.data.datasets import read_pairs
+from mt.data.infilling import infill
+from mt.data.pipeline import evaluation_batches
+from mt.data.tokenized import FilterConfig, tokenized_corpus
+from mt.data.tokenizers import Tokenizers
+from mt.decoding.translator import Translator
+from mt.training.objectives import Objective
+from mt.training.train_step import make_evaluation_step
+
+
+def dev_evaluation(
+    config: RunConfig, tokenizers: Tokenizers, shapes: list[Shape], model: Any, objective: Objective
+) -> Callable[[Any], dict[str, float]]:
+    """A function from parameters to the dev set's loss, and to its BLEU where there are translations."""
+    loss = loss_on("dev", config, tokenizers, shapes, objective)
+    bleu = _dev_bleu(config, tokenizers, model) if config.translates else None
+    return lambda params: {"loss": loss(params)} | ({"bleu": bleu(params)} if bleu else {})
+
+
+def loss_on(
+    split: str, config: RunConfig, tokenizers: Tokenizers, shapes: list[Shape], objective: Objective
+) -> Callable[[Any], float]:
+    """A function from replicated parameters to the loss on "dev" or "test", in nats for each of what the objective
+    counts; all hosts call it together."""
+    batching, corpus = config.data.batching, config.data.corpus(split)
+    keep_all = FilterConfig(max_length=batching.row_length, max_ratio=float("inf"), duplicates="keep")
+    made_of = corpus, split, config.data.languages, tokenizers, keep_all, config.data.cache_folder
+    if parallel.is_main():
+        tokenized_corpus(*made_of)
+    parallel.wait_for_all(f"{split} set tokenised")
+    tokenized = tokenized_corpus(*made_of)
+    if (infilling := config.data.infilling).share:
+        which, index = np.zeros(len(tokenized), np.int64), np.arange(len(tokenized))
+        tokenized = infill([tokenized], which, index, tokenizers, infilling, batching.row_length, [0])
+    part = jax.process_index(), jax.process_count()
+    evaluation_step = parallel.data_parallel(make_evaluation_step(objective))
+
+    def loss(params: Any) -> float:
+        nll = weight = 0.0
+        for batch in evaluation_batches(tokenized, batching, shapes, part):
+            sums = jax.device_get(evaluation_step(params, parallel.shard(batch)))
+            nll, weight = nll + float(sums["nll"]), weight + float(sums["weight"])
+        return nll / weight
+
+    return loss
+
+
+def _dev_bleu(config: RunConfig, tokenizers: Tokenizers, model: Any) -> Callable[[Any], float]:
+    """A function from parameters to the BLEU of the dev set's translations, or of some of them."""
+    pairs = list(read_pairs(config.data.corpus("dev"), "dev", config.data.languages))
+    wanted = config.training.dev_sentences or len(pairs)
+    pairs = pairs[:: max(1, len(pairs) // wanted)][:wanted]
+    translator = Translator(model, None, tokenizers, config.search, config.data.batching.row_length)
+    search: dict[str, Any] = {"beam_size": 1} if config.training.dev_search == "greedy" else {}
+
+    def bleu(params: Any) -> float:
+        found = 0.0
+        if parallel.is_main():
+            translator.params = parallel.on_one_device(params)
+            translations = translator.translate([source for source, _ in pairs], **search)
+            translator.params = None
+            found = evaluation.score_by("BLEU", translations, [target for _, target in pairs])
+        return parallel.from_main(found)
+
+    return bleu

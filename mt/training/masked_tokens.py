@@ -1,0 +1,174 @@
+"""Masked language modelling (Devlin et al. 2019, "BERT", section 3.1): what stands for tokens that are hidden."""
+
+import dataclasses
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mt.data.tokenizer import EOS, UNK
+from mt.errors import UserError
+from mt.layers.rows import first_row
+from mt.models.bert import Text
+from mt.models.interface import Batch, Params
+from mt.training.losses import projected_cross_entropy
+from mt.training.objectives import Sums
+
+# The paper's section 3.1: of the chosen tokens, so many are hidden behind a mask, so many are others, the rest stay.
+_MASKED, _REPLACED = 0.8, 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskingConfig:
+    """Which tokens a masked language model must find.
+
+    Attributes:
+        share: of a row's tokens that are chosen, sentences' ends not counted, others each time.
+        whole_words: all of a word's tokens are chosen or none (the authors' later models).
+        next_sentence: whether a pair's second text follows its first must be told as well, of pairs of lines that
+            follow each other (data.source_language the same as data.target_language); half of the rows have their
+            second texts exchanged. A pair counts as much as so many chosen tokens, 20 in the paper; 0 is without.
+    """
+
+    share: float = 0.15
+    whole_words: bool = False
+    next_sentence: float = 0.0
+
+    def __post_init__(self):
+        if not 0 < self.share < 1:
+            raise UserError(f"masking.share: {self.share} is not between 0 and 1")
+        if not 0 <= self.next_sentence < math.inf:
+            raise UserError(f"masking.next_sentence: {self.next_sentence} is not a number from 0 on; 0 is without")
+
+
+class Chosen(NamedTuple):
+    """Tokens that must be found.
+
+    Attributes:
+        places: int [rows, most], where in the row they stand.
+        there: bool [rows, most], which of the places count.
+    """
+
+    places: jax.Array
+    there: jax.Array
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class MaskedTokenObjective:
+    """Cross-entropy of chosen tokens, each given the text around them with most of them hidden.
+
+    Attributes:
+        model: a Flax module with the methods `hidden`, `predictions`, `output_projection` and `next_sentence_logits`.
+        config: which are chosen.
+        mask: the piece that hides.
+        word_starts: bool [vocab], which pieces begin a word.
+        label_smoothing: in [0, 1); evaluation has none.
+    """
+
+    model: Any
+    config: MaskingConfig
+    mask: int
+    word_starts: np.ndarray
+    label_smoothing: float = 0.0
+
+    def loss(self, params: Params, batch: Batch, rng: jax.Array | None) -> Sums:
+        """See `Objective`. "nll" and "weight" are of chosen tokens, "tokens" counts all. With next sentences,
+        "next_sentence" is their loss, and "pairs" counts those that could be told. Evaluation hides the same places
+        each time."""
+        deterministic = rng is None
+        rng = jax.random.key(0) if rng is None else rng
+        swapped = None
+        if self.config.next_sentence:
+            batch, swapped = exchange(batch, _row_keys(rng, 2, len(batch["target_tokens"])))
+        text = Text.of(batch)
+        keys = _row_keys(rng, 1, len(text.tokens))
+        chosen = jax.vmap(self._choose)(text.tokens, text.positions, text.segments, keys)
+        right = jnp.take_along_axis(text.tokens, chosen.places, axis=1)
+        shown = jax.vmap(self._shown)(right, keys)
+        rows = jnp.arange(len(right))[:, None]
+        hidden_text = text.tokens.at[rows, jnp.where(chosen.there, chosen.places, text.tokens.shape[1])].set(
+            shown, mode="drop"
+        )
+        rngs = None if deterministic else {"dropout": jax.random.fold_in(rng, 0)}
+        hidden = self.model.apply(
+            {"params": params}, text._replace(tokens=hidden_text), deterministic, method="hidden", rngs=rngs
+        )
+        at_places = jnp.take_along_axis(hidden, chosen.places[..., None], axis=1)
+        found = self.model.apply({"params": params}, at_places, method="predictions")
+        table, bias = self.model.apply({"params": params}, method="output_projection")
+        weights = chosen.there.astype(jnp.float32).reshape(-1)
+        smoothing = 0.0 if deterministic else self.label_smoothing
+        flat = found.reshape(-1, found.shape[-1])
+        loss, nll = projected_cross_entropy(flat, table, bias, right.reshape(-1), weights, smoothing)
+        tokens = jnp.sum(text.segments > 0).astype(jnp.float32)
+        sums = {"loss": loss, "nll": nll, "weight": jnp.sum(weights), "tokens": tokens}
+        if swapped is None:
+            return sums
+        told, pairs = self._next_sentence(params, hidden, batch, swapped)
+        return sums | {"loss": loss + self.config.next_sentence * told, "next_sentence": told, "pairs": pairs}
+
+    def _choose(self, tokens: jax.Array, positions: jax.Array, segments: jax.Array, key: jax.Array) -> Chosen:
+        """Of one row, [length]."""
+        length = len(tokens)
+        candidates = (segments > 0) & (tokens != EOS)
+        many = jnp.round(self.config.share * jnp.sum(candidates)).astype(jnp.int32)
+        many = jnp.maximum(many, jnp.any(candidates))
+        lots = jax.random.uniform(jax.random.fold_in(key, 0), (length,))
+        words = jnp.arange(length)
+        if self.config.whole_words:
+            begins = jnp.asarray(self.word_starts)[tokens] | (positions == 0) | ~candidates
+            words = jnp.cumsum(begins) - 1
+            lots = lots[words]
+        most = min(length, math.ceil(self.config.share * length) + 1)
+        drawn, places = jax.lax.top_k(jnp.where(candidates, lots, -1.0), most)
+        there = (jnp.arange(most) < many) & (drawn >= 0)
+        if self.config.whole_words:
+            # A word that has no room for all of its tokens is not chosen at all.
+            chosen_words = words[places]
+            sizes = jnp.zeros(length, jnp.int32).at[words].add(candidates)
+            counts = jnp.zeros(length, jnp.int32).at[chosen_words].add(there)
+            there &= (counts == sizes)[chosen_words]
+        return Chosen(places, there)
+
+    def _shown(self, right: jax.Array, key: jax.Array) -> jax.Array:
+        """What is shown in place of a row's chosen tokens, int [most]."""
+        lots = jax.random.uniform(jax.random.fold_in(key, 1), right.shape)
+        others = jax.random.randint(jax.random.fold_in(key, 2), right.shape, UNK + 1, len(self.word_starts))
+        return jnp.where(lots < _MASKED, self.mask, jnp.where(lots < _MASKED + _REPLACED, others, right))
+
+    def _next_sentence(
+        self, params: Params, hidden: jax.Array, batch: Batch, swapped: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """The loss of telling, from the first token of each pair, whether its texts follow each other; and of how many
+        pairs."""
+        segments = batch["source_segments"]
+        first = (batch["source_positions"] == 0) & (segments > 0) & (jnp.max(segments, axis=1) > 1)[:, None]
+        logits = self.model.apply({"params": params}, hidden[:, : segments.shape[1]], method="next_sentence_logits")
+        log_probs = jax.nn.log_softmax(logits)
+        right = jnp.where(swapped[:, None], log_probs[..., 1], log_probs[..., 0])
+        return -jnp.sum(jnp.where(first, right, 0.0)), jnp.sum(first).astype(jnp.float32)
+
+
+def exchange(batch: Batch, keys: jax.Array) -> tuple[Batch, jax.Array]:
+    """Half of the rows with their targets passed on to the next pair of the row.
+
+    Args:
+        batch: see `batching.assemble`.
+        keys: of JAX, [rows].
+
+    Returns:
+        The batch, and which rows were changed, bool [rows].
+    """
+    segments = batch["target_segments"]
+    swapped = jax.vmap(jax.random.bernoulli)(keys)
+    pairs = jnp.max(segments, axis=1, keepdims=True)
+    passed_on = jnp.where(segments > 0, segments % jnp.maximum(pairs, 1) + 1, 0)
+    return batch | {"target_segments": jnp.where(swapped[:, None], passed_on, segments)}, swapped
+
+
+def _row_keys(rng: jax.Array, stream: int, rows: int) -> jax.Array:
+    """A key a row, which depends on its place in the whole batch, however many devices share it."""
+    numbers = first_row(rows) + jnp.arange(rows, dtype=jnp.uint32)
+    return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(jax.random.fold_in(rng, stream), numbers)
