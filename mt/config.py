@@ -103,6 +103,11 @@ class RunConfig:
         return self.data.translates and self.model.objective == "next_token"
 
     @property
+    def is_language_model(self) -> bool:
+        """Whether what is trained writes text of one language."""
+        return not self.data.has_source and self.model.objective == "next_token"
+
+    @property
     def hides(self) -> bool:
         """Whether the vocabulary needs a piece for what is hidden."""
         return self.model.objective == "masked_token" or self.data.infilling.share > 0

@@ -21,7 +21,7 @@ def target_tokens(batch: dict[str, np.ndarray]) -> int:
 def useful_flops(model: Any, batch: dict[str, np.ndarray]) -> float:
     """Of one update: the forward pass over what is not padding, and twice as much for the gradients."""
     sides = batch["source_segments"], batch["target_segments"]
-    numbers = np.arange(1, max(segments.max() for segments in sides) + 1)  # 0 is padding
+    numbers = np.arange(1, max(segments.max(initial=0) for segments in sides) + 1)  # 0 is padding
     # A pair has the same number on both sides.
     source, target = ((segments[:, :, None] == numbers).sum(1).ravel() for segments in sides)
     return 3 * model.flops(source, target)

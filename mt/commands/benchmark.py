@@ -196,7 +196,7 @@ def _random_model(subject: Subject) -> Any:
 
 def _words(model: Any) -> int:
     """How many ids are both sides'."""
-    return min(model.vocab, model.source_vocab or model.vocab)
+    return min(model.vocab, getattr(model, "source_vocab", None) or model.vocab)
 
 
 def _train(arguments: Arguments, report: _Report) -> None:
@@ -206,7 +206,8 @@ def _train(arguments: Arguments, report: _Report) -> None:
     if arguments.synthetic:
         model, length = _random_model(subject), config.data.batching.row_length
         rows, aligned = config.data.batching.rows(length), config.training.aligned
-        batches = [random_batch(rows, length, length, _words(model), aligned=aligned)]
+        source_length = length if config.data.has_source else 0
+        batches = [random_batch(rows, source_length, length, _words(model), aligned=aligned)]
     else:
         data, model = _training_data(subject)
         stream = data.batches(Position())
@@ -220,6 +221,8 @@ def _train(arguments: Arguments, report: _Report) -> None:
 def _decode(arguments: Arguments, report: _Report) -> None:
     subject = _subject(arguments)
     model = _random_model(subject)
+    if not hasattr(model, "start"):
+        raise UserError(f"{arguments.subject}: does not write, so there is no search to measure; take another model")
     vocab = _words(model)
     if subject.found:
         params = subject.found.params

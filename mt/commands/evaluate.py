@@ -153,7 +153,7 @@ def report(
     metrics = evaluation.score(translations, references)
     if moses:
         metrics["BLEU by Moses"] = evaluation.moses_bleu(translations, references, moses)
-    return _said(name, model, len(pairs), metrics)
+    return tell(name, model, len(pairs), metrics)
 
 
 def report_text(name: str, found: trained.Trained, texts: list[str]) -> dict[str, Any]:
@@ -177,10 +177,10 @@ def report_text(name: str, found: trained.Trained, texts: list[str]) -> dict[str
             "signature": f"{characters:,} characters, lines' ends counted",
         },
     }
-    return _said(name, found.name, len(known), metrics)
+    return tell(name, found.name, len(known), metrics)
 
 
-def _said(name: str, model: str, sentences: int, metrics: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def tell(name: str, model: str, sentences: int, metrics: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Prints metrics as a table, and returns them with what they are of."""
     print(f"{name}: {sentences:,} sentences, by {model}")
     width = max(map(len, metrics))

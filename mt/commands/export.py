@@ -25,6 +25,12 @@ _DTYPES = {
     "ctranslate2": ("float32", "float16", "bfloat16", "int8"),
 }
 _USES = {
+    "text": """```
+mt generate {out} '{example}'
+```""",
+    "hidden": """```
+mt train CONFIG --workdir RUN --encoder-from {out}
+```""",
     "bundle": """```
 echo '{example}' | mt translate {out}
 ```
@@ -120,10 +126,12 @@ def main(arguments: Arguments) -> None:
     notes = "\n".join(read_lines(arguments.notes)) if arguments.notes else ""
     found = trained.load(arguments.run, arguments.checkpoint)
     if arguments.format in ("marian", "ctranslate2") and not isinstance(found.model.config, TransformerConfig):
-        kind = found.model.config.architecture
         raise UserError(
-            f"--format {arguments.format}: is for an encoder with a decoder, and {arguments.run} is a {kind}"
+            f"--format {arguments.format}: is for an encoder with a decoder, and {arguments.run} is a "
+            f"{found.model.config.architecture}"
         )
+    if arguments.format != "bundle":
+        trained.check_translates(found)
     search = dataclasses.replace(found.search, **given)
     if not 1 <= arguments.n_best <= (1000 if sampling else search.beam_size):
         raise UserError(f"--n-best {arguments.n_best}: is not between 1 and the beam size, which is {search.beam_size}")
@@ -134,7 +142,10 @@ def main(arguments: Arguments) -> None:
     places = [(sections, field) for field in ("start_from", "encoder_from", "decoder_from")]
     for section, field in (*places, (sections["tokenizer"], "path"), (sections["data"], "cache")):
         section[field] = ""
-    use = _USES[arguments.format].format(out=out.name, example=_EXAMPLE)
+    kind: str = arguments.format
+    if found.languages.alone:
+        kind = "text" if hasattr(found.model, "start") else "hidden"
+    use = _USES[kind].format(out=out.name, example=_EXAMPLE)
     scores = evaluations(arguments.run, found.name)
     card = model_card(found, described, scores, arguments.dtype, arguments.license, use, notes)
     with atomic_folder(out) as folder:

@@ -23,7 +23,7 @@ from mt.commands.positional import positional
 from mt.config import RunConfig
 from mt.data.batching import Shape
 from mt.data.datasets import fingerprint, read_pairs
-from mt.data.pieces import MASK
+from mt.data.pieces import MASK, mask_of
 from mt.data.pipeline import DataConfig, Position, TrainingData
 from mt.data.tokenized import default_cache
 from mt.data.tokenizer import Tokenizer, TokenizerConfig
@@ -122,7 +122,7 @@ def _train(run: pathlib.Path, config: RunConfig) -> bool:
     state, step, position = _start(config, checkpoints, training, tokenizers, model)
     batches = data.batches(position)
     writer = MetricsWriter(run) if parallel.is_main() else None
-    _, step, over = train(
+    state, step, over = train(
         state,
         step,
         position,
@@ -135,15 +135,22 @@ def _train(run: pathlib.Path, config: RunConfig) -> bool:
         config.training,
     )
     batches.close()
+    if over:
+        if step < config.training.steps:
+            _log(f"stopped early at step {step}: {config.training.patience} evaluations brought nothing better")
+        if not (config.translates or config.is_language_model):
+            best = checkpoints.best()[1]
+            state, _ = go_on_from(best, checkpoints, state)
+            _report_loss(run, best, state.best_params, config, tokenizers, data.shapes, training.objective)
+    else:
+        _log(f"stopped and saved at step {step} of {config.training.steps}; the same command goes on from there")
     checkpoints.close()
     if writer is not None:
         writer.close()
-        if not over:
-            _log(f"stopped and saved at step {step} of {config.training.steps}; the same command goes on from there")
-        else:
-            if step < config.training.steps:
-                _log(f"stopped early at step {step}: {config.training.patience} evaluations brought nothing better")
-            _finish(run, config, tokenizers, data.shapes, training.objective)
+        if over and config.translates:
+            _show_translations(run, _reported_split(config), trained.load(run))
+        elif over and config.is_language_model:
+            _show_text(run, _reported_split(config), trained.load(run))
     return over
 
 
@@ -196,10 +203,17 @@ def _prepare(run: pathlib.Path, config: RunConfig) -> Tokenizers:
 
 
 def make_tokenizers(config: RunConfig) -> Tokenizers:
-    """Those of the model that the training starts from, or one that is trained or read as the config says."""
+    """Those of the model that the training starts from, or one that is trained or read as the config says.
+
+    Raises:
+        UserError: there is nothing to learn from, or what there is has no piece for what is to be hidden.
+    """
     dev, _ = config.data.corpus("dev"), config.data.training_corpora  # asked for early, while nothing has been done
     if has_tokenizers(config):
-        return existing_tokenizers(config)
+        found = existing_tokenizers(config)
+        if config.hides:
+            mask_of(found.target)
+        return found
     wanted = config.tokenizer
     if config.hides and MASK not in wanted.symbols:
         wanted = dataclasses.replace(wanted, symbols=(*wanted.symbols, MASK))
@@ -277,27 +291,34 @@ def _start(
     return parallel.replicate(jax.jit(training.initial_state)(params)), 0, Position()
 
 
-def _finish(
-    run: pathlib.Path, config: RunConfig, tokenizers: Tokenizers, shapes: list[Shape], objective: Objective
-) -> None:
-    """Reports on the test set, shows some translations, and says how to go on."""
-    split = "test"
+def _reported_split(config: RunConfig) -> str:
+    """ "test", or "dev" where there is no test set, which is then said."""
     try:
         fingerprint(config.data.corpus("test"), "test", config.data.languages)
     except UserError as error:
         _log(f"no test set ({error}); reporting on the dev set")
-        split = "dev"
-    found = trained.load(run)
-    if config.translates:
-        _show_translations(run, split, found)
-        return
-    if not config.data.has_source and config.model.objective == "next_token":
-        _show_text(run, split, found)
-        return
-    loss = loss_on(split, config, tokenizers, shapes, objective)(parallel.replicate(found.params))
-    result = {"name": split, "model": found.name, "loss": loss, "perplexity": math.exp(min(loss, 100))}
-    write_json(run / f"evaluation-{split}.json", result)
-    print(f"{split}: {loss:.4f} nats a token, perplexity {result['perplexity']:.3f}, by {found.name}")
+        return "dev"
+    return "test"
+
+
+def _report_loss(
+    run: pathlib.Path,
+    step: int,
+    params: Any,
+    config: RunConfig,
+    tokenizers: Tokenizers,
+    shapes: list[Shape],
+    objective: Objective,
+) -> None:
+    """Reports on the test set where that is a loss alone; all hosts call it together."""
+    split = _reported_split(config)
+    loss = loss_on(split, config, tokenizers, shapes, objective)(params)
+    if parallel.is_main():
+        sentences = sum(1 for _ in read_pairs(config.data.corpus(split), split, config.data.languages))
+        signature = "of hidden tokens" if config.model.objective == "masked_token" else "of restored text"
+        metrics = {"perplexity": {"score": math.exp(min(loss, 100)), "signature": signature}}
+        result = evaluate_command.tell(split, f"{run} at step {step}", sentences, metrics)
+        write_json(run / f"evaluation-{split}.json", result)
 
 
 def _show_text(run: pathlib.Path, split: str, found: trained.Trained) -> None:

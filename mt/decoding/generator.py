@@ -8,7 +8,7 @@ from mt import trained
 from mt.data.tokenizer import BOS, EOS
 from mt.decoding.batched_search import Source, search_sources
 from mt.decoding.continuing import Continuing
-from mt.decoding.reader import LENGTHS, SURROGATES, Reader
+from mt.decoding.reader import SURROGATES, Reader, source_lengths
 from mt.decoding.sampling import SamplingConfig
 from mt.decoding.scoring import Score
 from mt.decoding.translation import Translation, read
@@ -67,9 +67,8 @@ class Generator(Reader):
             raise UserError(f"n best: {n} is not between 1 and the beam size, which is {config.beam_size}")
         begun = [SURROGATES.sub("\ufffd", text) for text in texts]
         sources = [self._beginning(ids[:-1], number) for number, ids in enumerate(self._encoded(begun), 1)]
-        found = search_sources(
-            self._workers, Continuing(self._model), BOS, sources, config, n, self._lengths(sources), sampling
-        )
+        lengths = source_lengths(self._max_source_length)
+        found = search_sources(self._workers, Continuing(self._model), BOS, sources, config, n, lengths, sampling)
         decode = self.tokenizers.target.decode
         results = []
         for text, source, hypotheses in zip(begun, sources, found):
@@ -95,10 +94,6 @@ class Generator(Reader):
                 f"{self._max_source_length}; give a shorter one"
             )
         return Source([BOS, *ids], room=room)
-
-    def _lengths(self, sources: Sequence[Source]) -> list[int]:
-        longest = max((len(source.ids) for source in sources), default=1)
-        return [*(length for length in LENGTHS if length < longest), *[next(n for n in LENGTHS if n >= longest)]]
 
 
 def _joined(text: str, before: str, whole: str) -> str:

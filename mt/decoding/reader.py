@@ -190,3 +190,8 @@ class Reader:
 
 def _short(pairs: list[tuple[list[int], list[int]]]) -> list[tuple[list[int], list[int]]]:
     return [pair for pair in pairs if max(map(len, pair)) <= LENGTHS[-1]]
+
+
+def source_lengths(longest: int) -> list[int]:
+    """The lengths that programs are compiled for, up to that of the longest source there is."""
+    return sorted({min(length, longest) for length in (*LENGTHS, longest)})

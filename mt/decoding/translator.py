@@ -19,7 +19,7 @@ from mt.decoding.ensemble import Ensemble
 from mt.decoding.fusion import Fused
 from mt.decoding.keeping import Hidden, Kind, find
 from mt.decoding.minimum_risk import expected_utilities
-from mt.decoding.reader import LENGTHS, SURROGATES, Attention, Reader
+from mt.decoding.reader import SURROGATES, Attention, Reader, source_lengths
 from mt.decoding.sampling import SamplingConfig
 from mt.decoding.scoring import attention_maps
 from mt.decoding.splitting import split_long
@@ -258,8 +258,3 @@ class Translator(Reader):
                 of_text = list(zip(pieces, encode(pieces)))
             parts.append([(part, ids) for part, ids in of_text if len(ids) > 1 and text.strip()])
         return parts
-
-
-def source_lengths(longest: int) -> list[int]:
-    """The lengths that programs are compiled for, up to that of the longest source there is."""
-    return sorted({min(length, longest) for length in (*LENGTHS, longest)})

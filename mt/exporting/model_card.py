@@ -31,9 +31,14 @@ def model_card(
         notes: Markdown of what else is to be known.
     """
     source, target = found.languages.source, found.languages.target
+    languages, title, task = f"{source}, {target}", f"{source} to {target}", "translation"
+    if found.languages.alone:
+        languages, title = target, f"Text in {target}"
+        task = "text-generation" if hasattr(found.model, "start") else "fill-mask"
     data = described["run"]["data"]
     size = sum(leaf.size for leaf in jax.tree.leaves(found.params))
     config = found.model.config
+    kind = {"transformer": "Transformer"}.get(config.architecture, config.architecture.upper())
     depths = " + ".join(str(depth) for depth in (config.num_layers, getattr(config, "decoder_depth", 0)) if depth)
     corpora = ", ".join(data["train"]) or "not known: the model was imported"
     scores = [
@@ -45,18 +50,18 @@ def model_card(
     ending = f"\n{notes}\n" if notes else ""
     table = "\n".join(["| test set | sentences | metric | score | signature |", "|---|---|---|---|---|", *scores])
     return f"""---
-language: [{source}, {target}]
+language: [{languages}]
 license: {licence}
-pipeline_tag: translation
-tags: [translation, mt]
+pipeline_tag: {task}
+tags: [{task}, mt]
 ---
 
-# {source} to {target}
+# {title}
 
-A Transformer of {size:,} parameters ({depths} layers, {config.model_dim} wide) over {len(found.tokenizers.target):,}
+A {kind} of {size:,} parameters ({depths} layers, {config.model_dim} wide) over {len(found.tokenizers.target):,}
 pieces, from `{found.name}`, exported by mt {__version__}.
 
-- Languages: {source} → {target}
+- {"Language" if found.languages.alone else "Languages"}: {languages.replace(", ", " → ")}
 - Training data: {corpora}
 - Parameters: {dtype}{scored}
 - Licence: {licence}

@@ -16,8 +16,8 @@ from mt.data.marian_tokenizer import MarianTokenizer
 from mt.data.tokenizers import Side
 from mt.decoding.batched_search import max_target_length
 from mt.decoding.beam_search import SearchConfig, search_rows
+from mt.decoding.reader import source_lengths
 from mt.decoding.sampling import SamplingConfig, sample_rows
-from mt.decoding.translator import source_lengths
 from mt.exporting import vocabularies
 from mt.files import write_atomically, write_json
 from mt.trained import Trained

@@ -26,7 +26,7 @@ def sinusoidal_positions(positions: jax.Array, model_dim: int) -> jax.Array:
     return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
 
 
-def source_lengths(source_segments: jax.Array, target_segments: jax.Array) -> jax.Array:
+def tokens_before(source_segments: jax.Array, target_segments: jax.Array) -> jax.Array:
     """How many tokens stand before each target token's own text, where a target follows its source in one sequence.
 
     Args:

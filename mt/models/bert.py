@@ -14,7 +14,7 @@ from mt.layers.dropout import Dropout
 from mt.layers.embedding import Embedding
 from mt.layers.feed_forward import ACTIVATIONS
 from mt.layers.masks import segment_mask
-from mt.layers.positions import LearnedPositions, source_lengths
+from mt.layers.positions import LearnedPositions, tokens_before
 from mt.models.checks import check_one_sequence, check_sizes
 from mt.models.interface import Batch, Params
 
@@ -117,7 +117,7 @@ class Text(NamedTuple):
         """A training batch's pairs, each source with its target after it, of kinds 0 and 1; keys: see
         `batching.assemble`."""
         source_segments, target_segments = batch["source_segments"], batch["target_segments"]
-        before = source_lengths(source_segments, target_segments)
+        before = tokens_before(source_segments, target_segments)
         kinds = [jnp.zeros_like(source_segments), jnp.ones_like(target_segments)]
         if source_segments.shape[1] == 0:  # text alone is of the first kind
             kinds = kinds[:1] + [jnp.zeros_like(target_segments)]
@@ -212,11 +212,11 @@ class Bert(nn.Module):
             **layers,
         }
 
-    def flops(self, lengths: np.ndarray) -> float:
-        """Floating-point operations of the matrix products of a forward pass, see `Transformer.flops`."""
+    def flops(self, source_lengths: np.ndarray, target_lengths: np.ndarray, hypotheses: int = 1) -> float:
+        """Floating-point operations of the matrix products of a forward pass, see `Transformer.flops`; without those of
+        the heads, which depend on how many tokens are asked for."""
         config = self.config
-        length = np.asarray(lengths, np.float64)
+        length = np.asarray(source_lengths, np.float64) + np.asarray(target_lengths, np.float64)
         a_token = 4 * config.model_dim**2 + 2 * config.model_dim * config.ff_dim
         blocks = a_token * length.sum() + 2 * config.model_dim * (length**2).sum()
-        head = (config.model_dim**2 + config.model_dim * self.vocab) * length.sum()
-        return 2 * float(config.num_layers * blocks + head)
+        return 2 * float(hypotheses * config.num_layers * blocks)

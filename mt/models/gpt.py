@@ -14,7 +14,7 @@ from mt.layers.blocks import EncoderBlock, block_kind, depth_rates, layer_norm
 from mt.layers.dropout import Dropout
 from mt.layers.embedding import Embedding
 from mt.layers.masks import causal_mask, padding_mask, segment_mask
-from mt.layers.positions import LearnedPositions, source_lengths
+from mt.layers.positions import LearnedPositions, tokens_before
 from mt.models.checks import check_one_sequence, check_sizes
 from mt.models.interface import Batch, Params
 from mt.models.searchable import SearchableModule, no_ancestors, with_themselves
@@ -188,7 +188,7 @@ class Gpt(SearchableModule):
         """
         source_segments, target_segments = batch["source_segments"], batch["target_segments"]
         same = segment_mask(target_segments, source_segments)  # [batch, 1, target_length, source_length]
-        before = source_lengths(source_segments, target_segments)
+        before = tokens_before(source_segments, target_segments)
         stream = jnp.concatenate(
             [
                 self._embed(batch["source_tokens"], batch["source_positions"]),

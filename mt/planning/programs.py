@@ -56,6 +56,8 @@ def train_step(config: RunConfig, devices: Sequence[jax.Device], rows: int) -> P
 def search(config: RunConfig, devices: Sequence[jax.Device], rows: int, source_length: int) -> Program:
     """The beam search, of so many rows a device, each of `source_length` tokens with eos."""
     model = build_model(config)
+    if not hasattr(model, "start"):
+        raise UserError(f"--decode: a {config.model.architecture} does not write; leave the option out")
     params = jax.eval_shape(lambda: model.init(jax.random.key(0), dummy_batch())["params"])
     longest = max_target_length(source_length - 1, config.search)
     program = parallel.map_rows(search_rows(model, config.search, longest), devices)

@@ -53,6 +53,9 @@ def test_a_language_model_goes_on_with_text_and_finds_it_likely(language_model, 
     perplexity = evaluated["metrics"]["perplexity"]
     tokens = int(perplexity["signature"].split()[0].replace(",", ""))
     assert math.exp(-math.fsum(log_probs) / tokens) == pytest.approx(perplexity["score"], rel=1e-4)
+    assert cli.main(["export", str(language_model), str(language_model.with_name("bundle"))]) == 0
+    card = (language_model.with_name("bundle") / "README.md").read_text()
+    assert "mt generate bundle" in card and "pipeline_tag: text-generation" in card
     bits = -math.fsum(log_probs) / math.log(2) / len((corpus_folder / "test.fr").read_text())
     assert evaluated["metrics"]["bits per character"]["score"] == pytest.approx(bits, rel=1e-4)
 
@@ -79,12 +82,15 @@ def test_bert_learns_from_text(options, corpus_folder, tmp_path, capsys):
         more = ["--data.source-language", "en", "--masking.next-sentence", "5", "--model.max-positions", "128"]
     run = tmp_path / "bert"
     assert _train("bert_en.py", run, corpus_folder, *_vocabulary(), *more) == 0
-    assert json.loads((run / "evaluation-test.json").read_text())["perplexity"] > 1
+    assert json.loads((run / "evaluation-test.json").read_text())["metrics"]["perplexity"]["score"] > 1
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert any("train/next_sentence" in each for each in metrics) == bool(options)
     capsys.readouterr()
     assert cli.main(["translate", str(run)]) == 2
     assert "was trained on text of one language, and does not translate\n" in capsys.readouterr().err
+    assert cli.main(["export", str(run), str(tmp_path / "bundle")]) == 0
+    assert "pipeline_tag: fill-mask" in (tmp_path / "bundle" / "README.md").read_text()
+    assert cli.main(["export", str(run), str(tmp_path / "programs"), "--format", "stablehlo"]) == 2
 
 
 def test_infilling_trains_a_translator_that_another_run_starts_from(corpus_folder, tmp_path, capsys):
