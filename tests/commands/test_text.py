@@ -3,11 +3,13 @@
 import json
 import math
 import re
+import shutil
 
 import pytest
 
 from mt import cli
-from tests.conftest import ROOT
+from mt.data.tokenizer import Tokenizer, TokenizerConfig
+from tests.conftest import ROOT, shipped_pairs
 
 SMALL = {"model.num-layers": 1, "model.model-dim": 16, "model.ff-dim": 32, "model.num-heads": 2}
 SMALL |= {"training.steps": 4, "training.evaluate-every": 2, "training.log-every": 1}
@@ -24,10 +26,31 @@ def _vocabulary(*symbols):
     return ["--tokenizer.vocab-size", "400", *(["--tokenizer.symbols", *symbols] if symbols else [])]
 
 
+# So that a translator can be made of them.
+ALIKE = ["--model.norm-epsilon", "1e-6", "--model.activation", "gelu"]
+
+
 @pytest.fixture(scope="module")
-def language_model(corpus_folder, tmp_path_factory):
-    run = tmp_path_factory.mktemp("text") / "gpt"
-    assert _train("gpt_fr.py", run, corpus_folder, *_vocabulary()) == 0
+def bert(corpus_folder, tmp_path_factory):
+    run = tmp_path_factory.mktemp("text") / "bert"
+    assert _train("bert_en.py", run, corpus_folder, *_vocabulary(), *ALIKE) == 0
+    return run
+
+
+@pytest.fixture(scope="module")
+def language_model(bert, corpus_folder):
+    run = bert.with_name("gpt")
+    vocabulary = ["--tokenizer.path", str(bert / "tokenizer.model")]
+    assert _train("gpt_fr.py", run, corpus_folder, *vocabulary, *ALIKE) == 0
+    return run
+
+
+@pytest.fixture(scope="module")
+def joined(bert, language_model, corpus_folder):
+    """A translator that starts from both."""
+    run = bert.with_name("joined")
+    parts = ["--encoder-from", str(bert), "--decoder-from", str(language_model)]
+    assert _train("tatoeba_en_fr_tiny.py", run, corpus_folder, *parts) == 0
     return run
 
 
@@ -60,37 +83,34 @@ def test_a_language_model_goes_on_with_text_and_finds_it_likely(language_model, 
     assert evaluated["metrics"]["bits per character"]["score"] == pytest.approx(bits, rel=1e-4)
 
 
-def test_pretraining_is_gone_on_with_exactly(language_model, corpus_folder, tmp_path):
-    stopped, options = tmp_path / "stopped", _vocabulary()
+def test_pretraining_is_gone_on_with_exactly(language_model, bert, corpus_folder):
     # As if it had been killed after its second step: the run has the config of four, and the checkpoint of two.
-    assert _train("gpt_fr.py", stopped, corpus_folder, *options) == 0
-    newest = sorted((stopped / "checkpoints").iterdir(), key=lambda path: int(path.name))[-1]
-    first = (stopped / "metrics.jsonl").read_text().splitlines()
-    for path in sorted(newest.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
-    newest.rmdir()
-    assert _train("gpt_fr.py", stopped, corpus_folder, *options) == 0
-    again = [json.loads(line) for line in (stopped / "metrics.jsonl").read_text().splitlines()]
-    losses = [(each["step"], each["train/loss"]) for each in again if "train/loss" in each]
-    assert losses[4:] == losses[2:4] and len(first) < len(again)
+    stopped = language_model.with_name("stopped")
+    shutil.copytree(language_model, stopped)
+    newest = max((stopped / "checkpoints").iterdir(), key=lambda path: int(path.name))
+    assert newest.name == "4"
+    shutil.rmtree(newest)
+    vocabulary = ["--tokenizer.path", str(bert / "tokenizer.model")]
+    assert _train("gpt_fr.py", stopped, corpus_folder, *vocabulary, *ALIKE) == 0
+    metrics = [json.loads(line) for line in (stopped / "metrics.jsonl").read_text().splitlines()]
+    losses = [(each["step"], each["train/loss"]) for each in metrics if "train/loss" in each]
+    assert losses[4:] == losses[2:4] and len(losses) == 6
 
 
-@pytest.mark.parametrize("options", [(), ("next",)], ids=["text", "next sentence"])
-def test_bert_learns_from_text(options, corpus_folder, tmp_path, capsys):
-    more = []
-    if options:
-        more = ["--data.source-language", "en", "--masking.next-sentence", "5", "--model.max-positions", "128"]
-    run = tmp_path / "bert"
-    assert _train("bert_en.py", run, corpus_folder, *_vocabulary(), *more) == 0
-    assert json.loads((run / "evaluation-test.json").read_text())["metrics"]["perplexity"]["score"] > 1
-    metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert any("train/next_sentence" in each for each in metrics) == bool(options)
-    capsys.readouterr()
-    assert cli.main(["translate", str(run)]) == 2
+def test_bert_learns_from_text(bert, corpus_folder, tmp_path, capsys):
+    assert json.loads((bert / "evaluation-test.json").read_text())["metrics"]["perplexity"]["score"] > 1
+    assert "next_sentence" not in (bert / "metrics.jsonl").read_text()
+    assert cli.main(["translate", str(bert)]) == 2
     assert "was trained on text of one language, and does not translate\n" in capsys.readouterr().err
-    assert cli.main(["export", str(run), str(tmp_path / "bundle")]) == 0
+    assert cli.main(["export", str(bert), str(tmp_path / "bundle")]) == 0
     assert "pipeline_tag: fill-mask" in (tmp_path / "bundle" / "README.md").read_text()
-    assert cli.main(["export", str(run), str(tmp_path / "programs"), "--format", "stablehlo"]) == 2
+    assert cli.main(["export", str(bert), str(tmp_path / "programs"), "--format", "stablehlo"]) == 2
+    more = ["--data.source-language", "en", "--masking.next-sentence", "5", "--model.max-positions", "128"]
+    run = tmp_path / "bert"
+    vocabulary = ["--tokenizer.path", str(bert / "tokenizer.model")]
+    assert _train("bert_en.py", run, corpus_folder, *vocabulary, *more) == 0
+    metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert any(0 < each.get("train/next_sentence", 0) < 5 for each in metrics)
 
 
 def test_infilling_trains_a_translator_that_another_run_starts_from(corpus_folder, tmp_path, capsys):
@@ -102,50 +122,45 @@ def test_infilling_trains_a_translator_that_another_run_starts_from(corpus_folde
     assert "starting from" in capsys.readouterr().err
 
 
-def test_a_language_model_has_its_say_in_a_search(language_model, corpus_folder, tmp_path, capsys):
-    run = tmp_path / "run"
-    vocabulary = ["--tokenizer.path", str(language_model / "tokenizer.model")]
-    assert _train("tatoeba_en_fr_tiny.py", run, corpus_folder, *vocabulary) == 0
+def test_a_language_model_has_its_say_in_a_search(language_model, joined, tmp_path, capsys):
     source = tmp_path / "source"
     source.write_text("Hello.\n")
     outputs = []
     for options in ([], ["--language-model", str(language_model), "--language-model-weight", "0"]):
         capsys.readouterr()
-        assert cli.main(["translate", str(run), str(source), "--n-best", "2", *options]) == 0
-        outputs.append(capsys.readouterr().out.splitlines())
-    assert [line.split("\t")[3] for line in outputs[0]] == [line.split("\t")[3] for line in outputs[1]]
+        assert cli.main(["translate", str(joined), str(source), "--n-best", "2", *options]) == 0
+        outputs.append([line.split("\t")[3] for line in capsys.readouterr().out.splitlines()])
+    assert outputs[0] == outputs[1]
     fused = ["--language-model", str(language_model), "--json"]
-    assert cli.main(["translate", str(run), str(source), *fused]) == 0
+    assert cli.main(["translate", str(joined), str(source), *fused]) == 0
     best = json.loads(capsys.readouterr().out)["translations"][0]
     pair = tmp_path / "pair.tsv"
     pair.write_text(f"Hello.\t{best['text']}\n")
-    assert cli.main(["score", str(run), str(pair), *fused]) == 0
+    assert cli.main(["score", str(joined), str(pair), *fused]) == 0
     scored = json.loads(capsys.readouterr().out)
     written = scored["log_prob"] == pytest.approx(best["log_prob"], abs=1e-3)
     assert written or len(scored["tokens"]) != len(best["text"])  # other pieces may write the same text
 
 
-def test_a_translator_starts_from_bert_and_from_gpt(language_model, corpus_folder, tmp_path, capsys):
-    vocabulary = ["--tokenizer.path", str(tmp_path / "bert" / "tokenizer.model")]
-    alike = ["--model.norm-epsilon", "1e-6", "--model.activation", "gelu"]
-    assert _train("bert_en.py", tmp_path / "bert", corpus_folder, *_vocabulary(), *alike) == 0
-    assert _train("gpt_fr.py", tmp_path / "gpt", corpus_folder, *vocabulary, *alike) == 0
-    parts = ["--encoder-from", str(tmp_path / "bert"), "--decoder-from", str(tmp_path / "gpt")]
-    capsys.readouterr()
-    run, tiny = tmp_path / "run", "tatoeba_en_fr_tiny.py"
-    assert _train(tiny, run, corpus_folder, *parts) == 0
-    assert f"starting from the encoder of {tmp_path / 'bert'} and the decoder of" in capsys.readouterr().err
-    model = json.loads((run / "config.json").read_text())["run"]["model"]
+def test_a_translator_starts_from_bert_and_from_gpt(bert, language_model, joined, corpus_folder, tmp_path, capsys):
+    model = json.loads((joined / "config.json").read_text())["run"]["model"]
     assert (model["norm"], model["decoder_norm"], model["source_norm"]) == ("post", "pre", True)
-    (tmp_path / "bert").rename(tmp_path / "elsewhere")  # what it began with is not needed any more
-    assert _train(tiny, run, corpus_folder, *parts) == 0
-    assert cli.main(["export", str(run), str(tmp_path / "bundle"), "--license", "cc0-1.0"]) == 0
-    assert str(tmp_path) not in (tmp_path / "bundle" / "config.json").read_text()
+    parts, tiny = ["--encoder-from", str(bert), "--decoder-from", str(language_model)], "tatoeba_en_fr_tiny.py"
+    elsewhere = bert.with_name("elsewhere")
+    bert.rename(elsewhere)  # what it began with is not needed any more
+    try:
+        assert _train(tiny, joined, corpus_folder, *parts) == 0
+    finally:
+        elsewhere.rename(bert)
+    assert cli.main(["export", str(joined), str(tmp_path / "bundle"), "--license", "cc0-1.0"]) == 0
+    assert str(bert.parent) not in (tmp_path / "bundle" / "config.json").read_text()
     assert _train(tiny, tmp_path / "other", corpus_folder, "--encoder-from", str(language_model)) == 2
     assert "is a gpt, which is no encoder" in capsys.readouterr().err
-    mixed = ["--encoder-from", str(tmp_path / "elsewhere"), "--decoder-from", str(language_model)]
-    assert _train(tiny, tmp_path / "mixed", corpus_folder, *mixed, *alike[2:]) == 2
-    assert re.search("another vocabulary|train them with the same", capsys.readouterr().err)
+    mixed = ["--decoder-from", str(language_model), "--tokenizer.path", str(tmp_path / "small.model")]
+    other = Tokenizer.train([french for _, french in shipped_pairs("train", 600)], TokenizerConfig(vocab_size=350))
+    (tmp_path / "small.model").write_bytes(other.model)
+    assert _train(tiny, tmp_path / "mixed", corpus_folder, *mixed) == 2
+    assert "has another vocabulary than the rest of the model" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
