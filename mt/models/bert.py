@@ -1,7 +1,7 @@
 """BERT (Devlin et al. 2019): an encoder alone, which reads text with some of its tokens hidden."""
 
 import dataclasses
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import flax.linen as nn
 import jax
@@ -14,9 +14,9 @@ from mt.layers.dropout import Dropout
 from mt.layers.embedding import Embedding
 from mt.layers.feed_forward import ACTIVATIONS
 from mt.layers.masks import segment_mask
-from mt.layers.positions import LearnedPositions, tokens_before
+from mt.layers.positions import LearnedPositions
 from mt.models.checks import check_one_sequence, check_sizes
-from mt.models.interface import Batch, Params
+from mt.models.interface import Batch, Params, Text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,39 +95,6 @@ class BertConfig:
             "positions": "learned",
             "max_positions": self.max_positions,
         }
-
-
-class Text(NamedTuple):
-    """Rows of text.
-
-    Attributes:
-        tokens: int32 [batch, length].
-        positions: int32 [batch, length], counted from 0 in each text.
-        segments: int32 [batch, length], which text of its row a token belongs to, from 1; 0 is padding.
-        kinds: int32 [batch, length], 0 or up to `BertConfig.kinds`.
-    """
-
-    tokens: jax.Array
-    positions: jax.Array
-    segments: jax.Array
-    kinds: jax.Array
-
-    @classmethod
-    def of(cls, batch: Batch) -> "Text":
-        """A training batch's pairs, each source with its target after it, of kinds 0 and 1; keys: see
-        `batching.assemble`."""
-        source_segments, target_segments = batch["source_segments"], batch["target_segments"]
-        before = tokens_before(source_segments, target_segments)
-        kinds = [jnp.zeros_like(source_segments), jnp.ones_like(target_segments)]
-        if source_segments.shape[1] == 0:  # text alone is of the first kind
-            kinds = kinds[:1] + [jnp.zeros_like(target_segments)]
-        sides = (
-            (batch["source_tokens"], batch["target_tokens"]),
-            (batch["source_positions"], batch["target_positions"] + before),
-            (source_segments, target_segments),
-            kinds,
-        )
-        return cls(*(jnp.concatenate(side, axis=1) for side in sides))
 
 
 class Bert(nn.Module):

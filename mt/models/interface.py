@@ -1,9 +1,11 @@
 """What a trainer and a search may ask of any model."""
 
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import jax
 import jax.numpy as jnp
+
+from mt.layers.positions import tokens_before
 
 Params: TypeAlias = Any  # a tree of arrays
 Cache: TypeAlias = Any  # a tree of arrays, whose structure only the model knows
@@ -30,6 +32,39 @@ class Searchable(Protocol):
     def reorder(self, cache: Cache, parents: jax.Array) -> Cache:
         """Hypothesis i goes on from hypothesis `parents[batch, i]`, int [batch, beam]."""
         ...
+
+
+class Text(NamedTuple):
+    """Rows of text, as an encoder alone reads them.
+
+    Attributes:
+        tokens: int32 [batch, length].
+        positions: int32 [batch, length], counted from 0 in each text.
+        segments: int32 [batch, length], which text of its row a token belongs to, from 1; 0 is padding.
+        kinds: int32 [batch, length], such as a first and a second text, from 0.
+    """
+
+    tokens: jax.Array
+    positions: jax.Array
+    segments: jax.Array
+    kinds: jax.Array
+
+    @classmethod
+    def of(cls, batch: Batch) -> "Text":
+        """A training batch's pairs, each source with its target after it, of kinds 0 and 1; keys: see
+        `batching.assemble`."""
+        source_segments, target_segments = batch["source_segments"], batch["target_segments"]
+        before = tokens_before(source_segments, target_segments)
+        kinds = [jnp.zeros_like(source_segments), jnp.ones_like(target_segments)]
+        if source_segments.shape[1] == 0:  # text alone is of the first kind
+            kinds = kinds[:1] + [jnp.zeros_like(target_segments)]
+        sides = (
+            (batch["source_tokens"], batch["target_tokens"]),
+            (batch["source_positions"], batch["target_positions"] + before),
+            (source_segments, target_segments),
+            kinds,
+        )
+        return cls(*(jnp.concatenate(side, axis=1) for side in sides))
 
 
 def dummy_batch() -> Batch:

@@ -11,8 +11,7 @@ import numpy as np
 from mt.data.tokenizer import EOS, UNK
 from mt.errors import UserError
 from mt.layers.rows import first_row
-from mt.models.bert import Text
-from mt.models.interface import Batch, Params
+from mt.models.interface import Batch, Params, Text
 from mt.training.losses import projected_cross_entropy
 from mt.training.objectives import Sums
 

@@ -11,7 +11,7 @@ import pytest
 from mt import cli, trained
 from mt.data.pieces import mask_of, word_starts
 from mt.decoding.generator import Generator
-from mt.models.bert import Text
+from mt.models.interface import Text
 from tests.conftest import ROOT, shipped_pairs
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")

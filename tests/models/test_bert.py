@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from mt.errors import UserError
-from mt.models.bert import BertConfig, Text
+from mt.models.bert import BertConfig
+from mt.models.interface import Text
 from tests.conftest import VOCAB
 
 SIZES = {"tiny": (2, 16, 32, 2), "odd": (3, 24, 40, 3), "wide": (1, 64, 256, 8)}

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from mt.errors import UserError
-from mt.models.bert import BertConfig, Text
+from mt.models.bert import BertConfig
 from mt.models.gpt import GptConfig
+from mt.models.interface import Text
 from mt.models.joining import joined, joined_params
 from mt.models.transformer import TransformerConfig
 from tests.conftest import VOCAB, make_batch, random_params, tiny_config

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from mt import parallel
-from mt.models.bert import BertConfig, Text
+from mt.models.bert import BertConfig
+from mt.models.interface import Text
 from mt.training.masked_tokens import MaskedTokenObjective, MaskingConfig, exchange
 from mt.training.train_step import make_evaluation_step
 from tests.conftest import VOCAB, make_batch, random_params
