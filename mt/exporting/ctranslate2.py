@@ -32,10 +32,11 @@ def write(found: Trained, dtype: str, folder: pathlib.Path) -> None:
     except ImportError:
         raise UserError("--format ctranslate2: needs its package; pip install 'mt[ctranslate2]'") from None
     config, vocabulary = found.model.config, vocabularies.of(found.tokenizers)
-    if len(set(config.norms.values())) > 1 or config.source_norm or not config.scale_embeddings:
+    known = config.positions in ("sinusoidal", "learned") and config.scale_embeddings and not config.source_norm
+    if not known or len(set(config.norms.values())) > 1:
         raise UserError(
-            "--format ctranslate2: it has no encoder whose normalisation is not the decoder's, no normalised sources "
-            "and no embeddings that are not scaled; take another --format"
+            "--format ctranslate2: it has no encoder whose normalisation is not the decoder's, no normalised sources, "
+            "no embeddings that are not scaled, and of positions only what is added to them; take another --format"
         )
     params: Any = jax.device_get(found.params)
     spec = TransformerSpec.from_config(

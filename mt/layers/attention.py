@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -24,20 +24,22 @@ class KeysValues(NamedTuple):
     values: jax.Array
 
 
-def attention_weights(query: jax.Array, keys: jax.Array, mask: jax.Array) -> jax.Array:
-    """softmax(query keys^T / sqrt(head_dim)) over the keys that `mask` allows, in float32.
+def attention_weights(query: jax.Array, keys: jax.Array, mask: jax.Array, bias: jax.Array | None = None) -> jax.Array:
+    """softmax(query keys^T / sqrt(head_dim) + bias) over the keys that `mask` allows, in float32.
 
     Args:
         query: [batch, heads, query, head_dim].
         keys: [batch, heads, head_dim, key].
         mask: bool, broadcastable to [batch, heads, query, key]. Where a query may see no key at all, its weights are
             uniform, so that they are finite; no such query may count in a result.
+        bias: float32, broadcastable to [batch, heads, query, key]; None is none.
 
     Returns:
         float32 [batch, heads, query, key].
     """
     query = query * jnp.asarray(query.shape[-1] ** -0.5, query.dtype)
     scores = jnp.einsum("bhqd,bhdk->bhqk", query, keys, preferred_element_type=jnp.float32)
+    scores = scores if bias is None else scores + bias
     return jax.nn.softmax(jnp.where(mask, scores, jnp.finfo(scores.dtype).min), axis=-1)
 
 
@@ -46,6 +48,7 @@ def scaled_dot_product_attention(
     keys_values: KeysValues,
     mask: jax.Array,
     dropout: Callable[[jax.Array], jax.Array] = lambda weights: weights,
+    bias: jax.Array | None = None,
 ) -> jax.Array:
     """Values averaged with `attention_weights` ("Attention Is All You Need", equation 1).
 
@@ -54,11 +57,12 @@ def scaled_dot_product_attention(
         keys_values: what is looked at.
         mask: see `attention_weights`.
         dropout: what is done to the weights before they are used.
+        bias: see `attention_weights`.
 
     Returns:
         [batch, query, heads, head_dim], in the dtype of the values.
     """
-    weights = dropout(attention_weights(query, keys_values.keys, mask))
+    weights = dropout(attention_weights(query, keys_values.keys, mask, bias))
     # An einsum straight into the other order of axes would swap its operands, for which XLA has no fast product on CPU.
     attended = jnp.einsum("bhqk,bhkd->bhqd", weights.astype(keys_values.values.dtype), keys_values.values)
     return jnp.swapaxes(attended, 1, 2)
@@ -134,15 +138,20 @@ class MultiHeadAttention(nn.Module):
     dropout: float = 0.0
     dtype: jnp.dtype = jnp.float32
 
+    # Whether scores depend on where queries and keys stand.
+    biased: ClassVar[bool] = False
+
     def setup(self):
         self.output = nn.Dense(self.model_dim, dtype=self.dtype)
 
     def _projections(self, number: int) -> nn.DenseGeneral:
         return nn.DenseGeneral((number, self.model_dim), dtype=self.dtype)
 
-    def attend(self, query: jax.Array, keys_values: KeysValues, mask: jax.Array) -> jax.Array:
+    def attend(
+        self, query: jax.Array, keys_values: KeysValues, mask: jax.Array, bias: jax.Array | None = None
+    ) -> jax.Array:
         """A query [batch, heads, query, head_dim] of what is kept from step to step -> [batch, query, model_dim]."""
-        return self.output(_merge_heads(scaled_dot_product_attention(query, keys_values, mask)))
+        return self.output(_merge_heads(scaled_dot_product_attention(query, keys_values, mask, bias=bias)))
 
     def _attend(self, projected: tuple[jax.Array, ...], mask: jax.Array, deterministic: bool) -> jax.Array:
         """See `attention_in_training` -> [batch, query, model_dim]."""
@@ -153,22 +162,49 @@ class MultiHeadAttention(nn.Module):
 
 
 class SelfAttention(MultiHeadAttention):
-    """Each position looks at positions of the same sequence."""
+    """Each position looks at others of the same sequence, wherever they stand; see `relative_attention` for more."""
 
     def setup(self):
         super().setup()
         self.query_key_value = self._projections(3)
 
-    def _project(self, inputs: jax.Array) -> tuple[jax.Array]:
+    def _project(self, inputs: jax.Array, positions: jax.Array) -> tuple[jax.Array]:
         return (_flat(self.query_key_value(inputs)),)
 
-    def project(self, inputs: jax.Array) -> tuple[jax.Array, KeysValues]:
-        """From [batch, length, model_dim]: the query, [batch, heads, length, head_dim], and the keys and values."""
-        return _split_heads(self._project(inputs), self.num_heads)
+    def project(self, inputs: jax.Array, positions: jax.Array) -> tuple[jax.Array, KeysValues]:
+        """From [batch, length, model_dim], of which int [batch or 1, length] says where it stands: the query, [batch,
+        heads, length, head_dim], and the keys and values."""
+        return _split_heads(self._project(inputs, positions), self.num_heads)
+
+    def by_position(
+        self, query: jax.Array, query_positions: jax.Array, key_positions: jax.Array, whole: bool
+    ) -> tuple[jax.Array, jax.Array | None]:
+        """What it makes of where queries and keys stand.
+
+        Args:
+            query: [batch, heads, query, head_dim].
+            query_positions: int [batch or 1, query].
+            key_positions: int [batch or 1, key].
+            whole: whether keys stand one after the other, and the last query where the last key does.
+
+        Returns:
+            The query to multiply the keys with, and the scores' bias, see `attention_weights`.
+        """
+        return query, None
 
     def __call__(self, inputs: jax.Array, mask: jax.Array, deterministic: bool) -> jax.Array:
         """[batch, length, model_dim] -> the same."""
-        return self._attend(self._project(inputs), mask, deterministic)
+        positions = jnp.arange(inputs.shape[1])[None]
+        projected = self._project(inputs, positions)
+        if not self.biased:
+            return self._attend(projected, mask, deterministic)
+        query, keys_values = _split_heads(projected, self.num_heads)
+        query, bias = self.by_position(query, positions, positions, whole=True)
+        if deterministic or not self.dropout:
+            return self.attend(query, keys_values, mask, bias)
+        words = key_words(self.make_rng("dropout"), len(inputs))
+        keep = functools.partial(drop, words, rate=self.dropout)
+        return self.output(_merge_heads(scaled_dot_product_attention(query, keys_values, mask, keep, bias)))
 
 
 class CrossAttention(MultiHeadAttention):

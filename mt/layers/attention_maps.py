@@ -26,8 +26,8 @@ def with_attention(run: Callable[[], Any]) -> tuple[Any, dict[str, list[jax.Arra
     def weights(module: nn.Module, method: str, arguments: Any) -> jax.Array | None:
         if method != "attend" or not isinstance(module, MultiHeadAttention):
             return None
-        query, keys_values, mask = arguments
-        return attention_weights(query, keys_values.keys, mask)
+        query, keys_values, mask, *bias = arguments
+        return attention_weights(query, keys_values.keys, mask, *bias)
 
     return _with_weights(run, weights)
 

@@ -6,9 +6,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from mt.layers.attention import CrossAttention, KeysValues, SelfAttention
+from mt.layers.attention import CrossAttention, KeysValues
 from mt.layers.dropout import Dropout, StochasticDepth
 from mt.layers.feed_forward import FeedForward
+from mt.layers.relative_attention import KINDS
 
 
 def layer_norm(epsilon: float) -> nn.LayerNorm:
@@ -57,12 +58,14 @@ class EncoderBlock(nn.Module):
     activation_dropout: float
     stochastic_depth: float
     dtype: jnp.dtype
+    positions: str = "absolute"
 
     def _residual(self) -> Residual:
         return Residual(self.dropout, self.pre_norm, self.norm_epsilon, self.stochastic_depth)
 
     def setup(self):
-        self.self_attention = SelfAttention(self.num_heads, self.model_dim, self.attention_dropout, self.dtype)
+        kind = KINDS[self.positions]
+        self.self_attention = kind(self.num_heads, self.model_dim, self.attention_dropout, self.dtype)
         self.self_attention_residual = self._residual()
         self.feed_forward = FeedForward(
             self.model_dim, self.ff_dim, self.activation, self.activation_dropout, self.dtype
@@ -83,12 +86,19 @@ class EncoderBlock(nn.Module):
     def read(self, stream: jax.Array, mask: jax.Array) -> tuple[jax.Array, KeysValues]:
         """As a call without dropout, with what later positions may look at."""
         residual = self.self_attention_residual
-        query, keys_values = self.self_attention.project(residual.enter(stream))
-        stream = residual.leave(stream, self.self_attention.attend(query, keys_values, mask), deterministic=True)
+        positions = jnp.arange(stream.shape[1])[None]
+        query, keys_values = self.self_attention.project(residual.enter(stream), positions)
+        query, bias = self.self_attention.by_position(query, positions, positions, whole=True)
+        stream = residual.leave(stream, self.self_attention.attend(query, keys_values, mask, bias), deterministic=True)
         return self._feed_forward(stream, deterministic=True), keys_values
 
     def step(
-        self, stream: jax.Array, cache: KeysValues, start: jax.Array, mask: jax.Array
+        self,
+        stream: jax.Array,
+        cache: KeysValues,
+        start: jax.Array,
+        mask: jax.Array,
+        positions: tuple[jax.Array, jax.Array],
     ) -> tuple[jax.Array, KeysValues]:
         """One position of every hypothesis of every sentence, as if they were a sequence of length `beam`.
 
@@ -97,24 +107,31 @@ class EncoderBlock(nn.Module):
             cache: keys and values so far, a step's hypotheses next to each other.
             start: int [], where in the cache this step is written.
             mask: bool [batch, 1, beam, cached], which of all that is cached a hypothesis looks at.
+            positions: int [batch or 1, beam] and [batch or 1, cached], where they and what is cached stand.
 
         Returns:
             [batch, beam, model_dim], and the cache with this step in it.
         """
-        stream, cache = self._attend_to_past(stream, cache, start, mask)
+        stream, cache = self._attend_to_past(stream, cache, start, mask, positions)
         return self._feed_forward(stream, deterministic=True), cache
 
     def _attend_to_past(
-        self, stream: jax.Array, cache: KeysValues, start: jax.Array, mask: jax.Array
+        self,
+        stream: jax.Array,
+        cache: KeysValues,
+        start: jax.Array,
+        mask: jax.Array,
+        positions: tuple[jax.Array, jax.Array],
     ) -> tuple[jax.Array, KeysValues]:
         residual = self.self_attention_residual
-        query, new = self.self_attention.project(residual.enter(stream))
+        query, new = self.self_attention.project(residual.enter(stream), positions[0])
+        query, bias = self.self_attention.by_position(query, *positions, whole=False)
         update = jax.lax.dynamic_update_slice_in_dim
         cache = KeysValues(
             update(cache.keys, new.keys.astype(cache.keys.dtype), start, axis=3),
             update(cache.values, new.values.astype(cache.values.dtype), start, axis=2),
         )
-        return residual.leave(stream, self.self_attention.attend(query, cache, mask), deterministic=True), cache
+        return residual.leave(stream, self.self_attention.attend(query, cache, mask, bias), deterministic=True), cache
 
 
 class DecoderBlock(EncoderBlock):
@@ -168,7 +185,9 @@ class DecoderBlock(EncoderBlock):
             [batch, beam, model_dim], and the cache with this step in it.
         """
         flat_mask = self_mask.reshape(*self_mask.shape[:2], -1)[:, None]  # [batch, 1, beam, length * beam]
-        stream, cache = self._attend_to_past(stream, cache, position * stream.shape[1], flat_mask)
+        beam = stream.shape[1]
+        places = jnp.full((1, beam), position), (jnp.arange(flat_mask.shape[-1]) // beam)[None]
+        stream, cache = self._attend_to_past(stream, cache, position * beam, flat_mask, places)
         residual = self.cross_attention_residual
         query = self.cross_attention.project_query(residual.enter(stream))
         stream = residual.leave(stream, self.cross_attention.attend(query, memory, cross_mask), deterministic=True)

@@ -262,9 +262,10 @@ class Gpt(SearchableModule):
         source_length = cache.source_mask.shape[-1]
         of_source = jnp.broadcast_to(cache.source_mask, (batch, beam, source_length))
         mask = jnp.concatenate([of_source, ancestry.reshape(batch, beam, -1)], axis=2)[:, None]
+        places = positions, jnp.zeros((1, mask.shape[-1]), jnp.int32)  # which learned positions need not ask for
         keys_values = []
         for layer, past in zip(self.layers, cache.keys_values):
-            stream, past = layer.step(stream, past, source_length + cache.position * beam, mask)
+            stream, past = layer.step(stream, past, source_length + cache.position * beam, mask, places)
             keys_values.append(past)
         hidden = self.norm(stream).astype(cache.output_kernel.dtype)
         logits = jnp.matmul(hidden, cache.output_kernel, preferred_element_type=jnp.float32)

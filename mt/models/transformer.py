@@ -35,7 +35,9 @@ class TransformerConfig:
         norm: "post" is the paper's; "pre" trains deep models without warm-up.
         decoder_norm: of the decoder, if it is to be another than the encoder's.
         source_norm: normalise embedded sources, positions included, as BERT does.
-        positions: how positions are encoded.
+        positions: how positions are encoded: added to embeddings, by sines ("sinusoidal") or "learned"; or known to
+            self-attention alone, by turning queries and keys ("rotary", Su et al. 2021), by what distance costs
+            ("alibi", Press et al. 2022), or as in Transformer-XL ("relative", Dai et al. 2019).
         max_positions: how many positions are learned (used by "learned" only).
         tie_embeddings: "all" is one table for source, target and output; "target" ties target and output only, and
             "inputs" source and target.
@@ -63,7 +65,7 @@ class TransformerConfig:
     norm: Literal["pre", "post"] = "post"
     decoder_norm: Literal["pre", "post"] | None = None
     source_norm: bool = False
-    positions: Literal["sinusoidal", "learned"] = "sinusoidal"
+    positions: Literal["sinusoidal", "learned", "rotary", "alibi", "relative"] = "sinusoidal"
     max_positions: int = 1024
     tie_embeddings: Literal["all", "target", "inputs", "none"] = "all"
     scale_embeddings: bool = True
@@ -84,6 +86,11 @@ class TransformerConfig:
         )
         if self.model_dim % 2:
             raise UserError(f"model.model_dim: {self.model_dim} is odd; sines and cosines need it even")
+        if self.positions == "rotary" and self.model_dim // self.num_heads % 2:
+            raise UserError(
+                f"model.positions: rotary turns channels by two, but a head has {self.model_dim // self.num_heads}; "
+                "change model.num_heads"
+            )
 
     def check_lengths(self, source_length: int, target_length: int) -> None:
         """Raises UserError where a row of so many tokens on either side has more positions than there are."""
@@ -176,6 +183,7 @@ class Transformer(SearchableModule):
             attention_dropout=config.attention_dropout,
             activation_dropout=config.activation_dropout,
             dtype=dtype,
+            positions="absolute" if config.positions in ("sinusoidal", "learned") else config.positions,
         )
         pre_norm = {side: norm == "pre" for side, norm in config.norms.items()}
 
@@ -194,10 +202,9 @@ class Transformer(SearchableModule):
     def _embed(self, side: str, tokens: jax.Array, positions: jax.Array) -> jax.Array:
         embedded = getattr(self, f"{side}_embedding")(tokens)
         if self.config.positions == "learned":
-            encoded = getattr(self, f"{side}_positions")(positions)
-        else:
-            encoded = sinusoidal_positions(positions, self.config.model_dim)
-        embedded += encoded.astype(embedded.dtype)
+            embedded += getattr(self, f"{side}_positions")(positions).astype(embedded.dtype)
+        elif self.config.positions == "sinusoidal":
+            embedded += sinusoidal_positions(positions, self.config.model_dim).astype(embedded.dtype)
         normalised = side == "source" and self.config.source_norm
         return self.source_norm(embedded).astype(embedded.dtype) if normalised else embedded
 
@@ -294,6 +301,9 @@ class Transformer(SearchableModule):
         encoder = (4 * square + feed_forward) * source.sum() + 2 * config.model_dim * (source**2).sum()
         decoder = (6 * square + feed_forward) * target.sum() + 2 * config.model_dim * (target**2).sum()
         decoder += 2 * config.model_dim * (source * target).sum()
+        if config.positions == "relative":  # products with encoded distances, before and after each position
+            encoder += 2 * config.model_dim * (source**2).sum()
+            decoder += 2 * config.model_dim * (target**2).sum()
         memory = 2 * square * source.sum()
         output = config.model_dim * self.vocab * target.sum()
         once = config.num_layers * encoder + config.decoder_depth * memory

@@ -15,6 +15,9 @@ TRANSFORMERS = {
     "swiglu": {"activation": "swiglu", "tie_embeddings": "none"},
     "gelu": {"activation": "gelu", "tie_embeddings": "target"},
     "learned": {"positions": "learned", "max_positions": 16},
+    "rotary": {"positions": "rotary"},
+    "alibi": {"positions": "alibi", "norm": "pre"},
+    "relative": {"positions": "relative"},
     "depths": {"num_layers": 3, "decoder_layers": 1},
 }
 GPT = dict(num_layers=2, model_dim=16, ff_dim=32, num_heads=2, max_positions=24, dropout=0.0, attention_dropout=0.0)
