@@ -50,7 +50,8 @@ class RunConfig:
             that both have keep their vectors, and others begin anew.
         encoder_from: a run or bundle of BERT that a transformer's encoder starts from (Rothe et al. 2020); empty begins
             anew. The encoder has its form, and the translator its vocabulary.
-        decoder_from: a run or bundle of GPT that its decoder starts from, but for what it looks at the source by.
+        decoder_from: a run or bundle of GPT that its decoder starts from, but for what it looks at the source by; empty
+            begins anew.
     """
 
     model: ModelConfig = TransformerConfig()
