@@ -171,9 +171,10 @@ class SelfAttention(MultiHeadAttention):
     def _project(self, inputs: jax.Array, positions: jax.Array) -> tuple[jax.Array]:
         return (_flat(self.query_key_value(inputs)),)
 
-    def project(self, inputs: jax.Array, positions: jax.Array) -> tuple[jax.Array, KeysValues]:
-        """From [batch, length, model_dim], of which int [batch or 1, length] says where it stands: the query, [batch,
-        heads, length, head_dim], and the keys and values."""
+    def project(self, inputs: jax.Array, positions: jax.Array | None = None) -> tuple[jax.Array, KeysValues]:
+        """From [batch, length, model_dim], of which int [batch or 1, length] says where it stands, from 0 on if left
+        out: the query, [batch, heads, length, head_dim], and the keys and values."""
+        positions = jnp.arange(inputs.shape[1])[None] if positions is None else positions
         return _split_heads(self._project(inputs, positions), self.num_heads)
 
     def by_position(
