@@ -7,38 +7,24 @@ prediction too, which needs lines that follow each other: --data.source-language
 --model.max-positions 128, and a text in which they do.
 """
 
-from mt.config import RunConfig
-from mt.data.batching import BatchingConfig
-from mt.data.pipeline import DataConfig
-from mt.data.tokenizer import TokenizerConfig
+import dataclasses
+import pathlib
+
+from mt import config
 from mt.models.bert import BertConfig
-from mt.training.loop import TrainingConfig
 from mt.training.masked_tokens import MaskingConfig
-from mt.training.optimizer import OptimizerConfig
 
 
-def get_config() -> RunConfig:
+def get_config() -> config.RunConfig:
     """The config; see the top of this file."""
-    return RunConfig(
+    french = config.read(pathlib.Path(__file__).with_name("gpt_fr.py"))
+    batching = dataclasses.replace(french.data.batching, batch_tokens=4096)
+    return dataclasses.replace(
+        french,
         model=BertConfig(
             num_layers=4, model_dim=128, ff_dim=512, num_heads=4, max_positions=64, dropout=0.1, attention_dropout=0.0
         ),
-        tokenizer=TokenizerConfig(vocab_size=8000, kind="bpe"),
-        data=DataConfig(
-            source_language="",
-            target_language="en",
-            train=("tatoeba_en_fr",),
-            batching=BatchingConfig("packing", batch_tokens=4096, row_length=64),
-        ),
-        optimizer=OptimizerConfig(
-            kind="muon",
-            newton_schulz_steps=3,
-            learning_rate=5e-3,
-            schedule="linear",
-            warmup_steps=400,
-            clip_norm=1.0,
-            weight_decay=0.1,
-        ),
-        training=TrainingConfig(steps=3000, label_smoothing=0.0, evaluate_every=1000, best_by="loss"),
+        data=dataclasses.replace(french.data, target_language="en", batching=batching),
+        optimizer=dataclasses.replace(french.optimizer, learning_rate=5e-3),
         masking=MaskingConfig(whole_words=True),
     )

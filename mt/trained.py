@@ -17,7 +17,7 @@ from mt.decoding.ensemble import Ensemble
 from mt.decoding.fusion import Fused
 from mt.errors import UserError
 from mt.models import ModelConfig
-from mt.models.interface import dummy_batch
+from mt.models.interface import dummy_batch, writes
 from mt.serialization import from_json
 
 CONFIG = "config.json"
@@ -106,7 +106,7 @@ def load(run: pathlib.Path, which: str = "best") -> Trained:
 
 def check_translates(found: Trained) -> None:
     """Raises UserError where a model was not trained to translate."""
-    if found.languages.alone or not hasattr(found.model, "start"):
+    if found.languages.alone or not writes(found.model):
         hint = "; mt generate goes on with text by it" if hasattr(found.model, "as_language_model") else ""
         raise UserError(f"{found.name}: was trained on text of one language, and does not translate{hint}")
 

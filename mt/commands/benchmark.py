@@ -29,7 +29,7 @@ from mt.data.tokenized import default_cache
 from mt.decoding.translator import Translator
 from mt.errors import UserError
 from mt.initialization import adopt, build_model
-from mt.models.interface import dummy_batch
+from mt.models.interface import dummy_batch, writes
 from mt.serialization import from_json
 
 _BAR = 40  # characters of the longest bar of a plot
@@ -221,7 +221,7 @@ def _train(arguments: Arguments, report: _Report) -> None:
 def _decode(arguments: Arguments, report: _Report) -> None:
     subject = _subject(arguments)
     model = _random_model(subject)
-    if not hasattr(model, "start"):
+    if not writes(model):
         raise UserError(f"{arguments.subject}: does not write, so there is no search to measure; take another model")
     vocab = _words(model)
     if subject.found:

@@ -15,6 +15,7 @@ from mt.data.text import read_lines
 from mt.errors import UserError
 from mt.exporting.model_card import evaluations, model_card
 from mt.files import atomic_folder, write_atomically
+from mt.models.interface import writes
 from mt.models.transformer import TransformerConfig
 
 _DTYPES = {
@@ -144,7 +145,7 @@ def main(arguments: Arguments) -> None:
         section[field] = ""
     kind: str = arguments.format
     if found.languages.alone:
-        kind = "text" if hasattr(found.model, "start") else "hidden"
+        kind = "text" if writes(found.model) else "hidden"
     use = _USES[kind].format(out=out.name, example=_EXAMPLE)
     scores = evaluations(arguments.run, found.name)
     card = model_card(found, described, scores, arguments.dtype, arguments.license, use, notes)

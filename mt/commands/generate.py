@@ -17,7 +17,7 @@ from mt.commands.sampling import DrawingOptions
 from mt.commands.searching import BeamOptions
 from mt.data.tokenized import default_cache
 from mt.decoding.generator import Generator
-from mt.decoding.translation import Translation
+from mt.decoding.translation import Translation, ranked_lines
 from mt.errors import UserError
 
 
@@ -74,4 +74,4 @@ def _lines(number: int, text: str, ways: list[Translation], arguments: Arguments
     elif arguments.n_best == 1:
         yield ways[0].text
     else:
-        yield from (f"{number}\t{way.score:.6f}\t{way.log_prob:.6f}\t{way.text}" for way in ways)
+        yield from ranked_lines(number, ways)

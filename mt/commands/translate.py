@@ -23,7 +23,7 @@ from mt.commands.searching import Search, SearchOptions
 from mt.data.text import read_lines
 from mt.data.tokenized import default_cache
 from mt.decoding.constraints import Constraints
-from mt.decoding.translation import Translation
+from mt.decoding.translation import Translation, ranked_lines
 from mt.decoding.translator import Translator
 from mt.documents import formats
 from mt.documents.translating import SegmentTranslator
@@ -284,4 +284,4 @@ def _lines(number: int, request: Request, translations: list[Translation], argum
         return [json.dumps(json.loads(request.others) | found, ensure_ascii=False)]
     if arguments.n_best == 1:
         return [translations[0].text]
-    return [f"{number}\t{each.score:.6f}\t{each.log_prob:.6f}\t{each.text}" for each in translations]
+    return ranked_lines(number, translations)

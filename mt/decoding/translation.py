@@ -46,6 +46,11 @@ def _warnings(hypothesis: Hypothesis, source: Source) -> tuple[str, ...]:
     return ("cut",) * hypothesis.cut + ("repeats",) * repeats
 
 
+def ranked_lines(number: int, found: Sequence[Translation]) -> list[str]:
+    """Lines of what was found of an input line: its number, score, log-probability and text, tab-separated."""
+    return [f"{number}\t{each.score:.6f}\t{each.log_prob:.6f}\t{each.text}" for each in found]
+
+
 def join(parts: list[list[Translation]]) -> list[Translation]:
     """A line's translations from those of its parts: the k-th best of each, joined."""
     if not parts:

@@ -1,10 +1,11 @@
 """Which tensor of a Hugging Face MarianMT model is which of our parameters: one table, read in both directions."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from mt.exporting.tensors import Tensor, placed
 from mt.models.transformer import TransformerConfig
 
 _EMBEDDINGS = {
@@ -18,24 +19,6 @@ _EMBEDDINGS = {
     },
 }
 BIAS = "final_logits_bias"
-
-
-class Tensor(NamedTuple):
-    """A tensor of theirs.
-
-    Attributes:
-        name: theirs.
-        path: of our parameter, from the root.
-        part: which of our projections it is, where several are one parameter of ours.
-        turned: whether theirs is the transpose of ours.
-        vocab: whose vocabulary its rows are of, "source" or "target", if any's.
-    """
-
-    name: str
-    path: tuple[str, ...]
-    part: int | None = None
-    turned: bool = False
-    vocab: str = ""
 
 
 def tensors(config: TransformerConfig) -> Iterator[Tensor]:
@@ -105,25 +88,14 @@ def to_ours(
     config: TransformerConfig, theirs: Mapping[str, np.ndarray], orders: Mapping[str, np.ndarray]
 ) -> dict[str, Any]:
     """Their tensors as our parameters, float32; see `to_theirs`. Raises KeyError for one that is missing."""
-    params: dict[str, Any] = {}
-    parts: dict[tuple[str, ...], list[np.ndarray]] = {}
-    for tensor in tensors(config):
+
+    def read(tensor: Tensor) -> np.ndarray:
         values = np.asarray(theirs[tensor.name], np.float32)
         if tensor.name == BIAS:
             values = values[0]
-        if tensor.vocab:
-            values = values[orders[tensor.vocab]]
-        if tensor.turned:
-            values = values.T
-        if tensor.part is not None:  # they come in order
-            parts.setdefault(tensor.path, []).append(values)
-            values = np.stack(parts[tensor.path], axis=-2)
-        *parents, leaf = tensor.path
-        node = params
-        for name in parents:
-            node = node.setdefault(name, {})
-        node[leaf] = np.ascontiguousarray(values)
-    return params
+        return values[orders[tensor.vocab]] if tensor.vocab else values
+
+    return placed(tensors(config), read)
 
 
 def no_bias(vocab: int) -> np.ndarray:

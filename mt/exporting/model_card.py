@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from mt.models.interface import writes
 from mt.trained import Trained
 from mt.version import __version__
 
@@ -34,7 +35,7 @@ def model_card(
     languages, title, task = f"{source}, {target}", f"{source} to {target}", "translation"
     if found.languages.alone:
         languages, title = target, f"Text in {target}"
-        task = "text-generation" if hasattr(found.model, "start") else "fill-mask"
+        task = "text-generation" if writes(found.model) else "fill-mask"
     data = described["run"]["data"]
     size = sum(leaf.size for leaf in jax.tree.leaves(found.params))
     config = found.model.config

@@ -2,7 +2,7 @@
 
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from mt.data.huggingface_tokenizer import from_files
 from mt.data.tokenizers import JSON, Tokenizers
 from mt.decoding.beam_search import SearchConfig
 from mt.errors import UserError
+from mt.exporting.tensors import Tensor, placed
 from mt.importing.folder import WEIGHTS, Imported, check_shapes, read_json, read_weights
 from mt.models.bert import BertConfig
 from mt.models.gpt import GptConfig
@@ -18,22 +19,6 @@ _FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "merges.txt")
 _ACTIVATIONS = {"relu": "relu", "gelu": "gelu_erf", "gelu_new": "gelu", "gelu_pytorch_tanh": "gelu"}
 # The logit of a piece that they do not have: none.
 _NEVER = -1e9
-
-
-class _Tensor(NamedTuple):
-    """One of theirs.
-
-    Attributes:
-        name: theirs.
-        path: of ours.
-        turned: whether ours is its transpose.
-        part: which of the three projections of attention it is, if it is one of them.
-    """
-
-    name: str
-    path: tuple[str, ...]
-    turned: bool = False
-    part: int | None = None
 
 
 def read_bert(folder: pathlib.Path) -> Imported:
@@ -165,24 +150,13 @@ def _tokenizers(folder: pathlib.Path, lower_case: bool) -> Tokenizers:
     return Tokenizers.of_files({JSON: content}, folder)
 
 
-def _params(weights: Mapping[str, np.ndarray], tensors: Iterator[_Tensor], folder: pathlib.Path) -> dict[str, Any]:
-    params: dict[str, Any] = {}
-    for tensor in tensors:
-        if tensor.name not in weights:
-            raise UserError(
-                f"{folder / WEIGHTS}: has no tensor '{tensor.name}'; put back the file that belongs to config.json"
-            )
-        values = np.asarray(weights[tensor.name], np.float32)
-        values = values.T if tensor.turned else values
-        node = params
-        for name in tensor.path[:-1]:
-            node = node.setdefault(name, {})
-        if tensor.part is None:
-            node[tensor.path[-1]] = np.ascontiguousarray(values)
-        else:  # they come in order
-            before = [node[tensor.path[-1]]] if tensor.part else []
-            node[tensor.path[-1]] = np.concatenate([*before, values[..., None, :]], axis=-2)
-    return params
+def _params(weights: Mapping[str, np.ndarray], tensors: Iterator[Tensor], folder: pathlib.Path) -> dict[str, Any]:
+    try:
+        return placed(tensors, lambda tensor: np.asarray(weights[tensor.name], np.float32))
+    except KeyError as error:
+        raise UserError(
+            f"{folder / WEIGHTS}: has no tensor {error}; put back the file that belongs to config.json"
+        ) from None
 
 
 def _reordered(values: np.ndarray, order: np.ndarray, missing: float, folder: pathlib.Path) -> np.ndarray:
@@ -204,31 +178,31 @@ def _norm_of_nothing(name: str, width: int) -> dict[str, np.ndarray]:
     return {f"{name}.weight": np.ones(width), f"{name}.bias": np.zeros(width)}
 
 
-def _norm(theirs: str, *path: str) -> Iterator[_Tensor]:
-    yield _Tensor(f"{theirs}.weight", (*path, "scale"))
-    yield _Tensor(f"{theirs}.bias", (*path, "bias"))
+def _norm(theirs: str, *path: str) -> Iterator[Tensor]:
+    yield Tensor(f"{theirs}.weight", (*path, "scale"))
+    yield Tensor(f"{theirs}.bias", (*path, "bias"))
 
 
-def _dense(theirs: str, *path: str, turned: bool = True) -> Iterator[_Tensor]:
-    yield _Tensor(f"{theirs}.weight", (*path, "kernel"), turned)
-    yield _Tensor(f"{theirs}.bias", (*path, "bias"))
+def _dense(theirs: str, *path: str, turned: bool = True) -> Iterator[Tensor]:
+    yield Tensor(f"{theirs}.weight", (*path, "kernel"), turned=turned)
+    yield Tensor(f"{theirs}.bias", (*path, "bias"))
 
 
-def _bert_tensors(config: BertConfig) -> Iterator[_Tensor]:
+def _bert_tensors(config: BertConfig) -> Iterator[Tensor]:
     for theirs, ours in (("word", "embedding"), ("position", "positions"), ("token_type", "kinds")):
-        yield _Tensor(f"embeddings.{theirs}_embeddings.weight", (ours, "table"))
+        yield Tensor(f"embeddings.{theirs}_embeddings.weight", (ours, "table"))
     yield from _norm("embeddings.LayerNorm", "embedding_norm")
     yield from _dense("pooler.dense", "pooler")
     yield from _dense("cls.seq_relationship", "next_sentence")
     yield from _dense("cls.predictions.transform.dense", "prediction")
     yield from _norm("cls.predictions.transform.LayerNorm", "prediction_norm")
-    yield _Tensor("cls.predictions.bias", ("output_bias",))
+    yield Tensor("cls.predictions.bias", ("output_bias",))
     for number in range(config.num_layers):
         theirs, ours = f"encoder.layer.{number}", f"layers_{number}"
         for leaf, named in (("kernel", "weight"), ("bias", "bias")):
             for place, part in enumerate(("query", "key", "value")):
                 path = (ours, "self_attention", "query_key_value", leaf)
-                yield _Tensor(f"{theirs}.attention.self.{part}.{named}", path, leaf == "kernel", place)
+                yield Tensor(f"{theirs}.attention.self.{part}.{named}", path, place, turned=leaf == "kernel")
         yield from _dense(f"{theirs}.attention.output.dense", ours, "self_attention", "output")
         yield from _norm(f"{theirs}.attention.output.LayerNorm", ours, "self_attention_residual", "norm")
         yield from _dense(f"{theirs}.intermediate.dense", ours, "feed_forward", "inner")
@@ -236,9 +210,9 @@ def _bert_tensors(config: BertConfig) -> Iterator[_Tensor]:
         yield from _norm(f"{theirs}.output.LayerNorm", ours, "feed_forward_residual", "norm")
 
 
-def _gpt2_tensors(config: GptConfig) -> Iterator[_Tensor]:
-    yield _Tensor("wte.weight", ("embedding", "table"))
-    yield _Tensor("wpe.weight", ("positions", "table"))
+def _gpt2_tensors(config: GptConfig) -> Iterator[Tensor]:
+    yield Tensor("wte.weight", ("embedding", "table"))
+    yield Tensor("wpe.weight", ("positions", "table"))
     yield from _norm("ln_f", "norm")
     for number in range(config.num_layers):
         theirs, ours = f"h.{number}", f"layers_{number}"

@@ -81,20 +81,8 @@ class BertConfig:
 
     @property
     def encoder(self) -> dict[str, Any]:
-        """What a `TransformerConfig` says whose encoder this is."""
-        return {
-            "num_layers": self.num_layers,
-            "model_dim": self.model_dim,
-            "ff_dim": self.ff_dim,
-            "num_heads": self.num_heads,
-            "activation": self.activation,
-            "norm": "post",
-            "norm_epsilon": self.norm_epsilon,
-            "source_norm": True,
-            "scale_embeddings": False,
-            "positions": "learned",
-            "max_positions": self.max_positions,
-        }
+        """What a `TransformerConfig` says whose encoder this is, beside what they have in common."""
+        return {"num_layers": self.num_layers, "norm": "post", "source_norm": True}
 
 
 class Bert(nn.Module):

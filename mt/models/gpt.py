@@ -87,20 +87,8 @@ class GptConfig:
 
     @property
     def decoder(self) -> dict[str, Any]:
-        """What a `TransformerConfig` says whose decoder this is, but for what it looks at the source by."""
-        return {
-            "decoder_layers": self.num_layers,
-            "model_dim": self.model_dim,
-            "ff_dim": self.ff_dim,
-            "num_heads": self.num_heads,
-            "activation": self.activation,
-            "decoder_norm": "pre",
-            "norm_epsilon": self.norm_epsilon,
-            "scale_embeddings": False,
-            "output_bias": self.output_bias,
-            "positions": "learned",
-            "max_positions": self.max_positions,
-        }
+        """What a `TransformerConfig` says whose decoder this is, beside what they have in common."""
+        return {"decoder_layers": self.num_layers, "decoder_norm": "pre", "output_bias": self.output_bias}
 
 
 class GptCache(NamedTuple):

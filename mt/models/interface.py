@@ -67,6 +67,11 @@ class Text(NamedTuple):
         return cls(*(jnp.concatenate(side, axis=1) for side in sides))
 
 
+def writes(model: Any) -> bool:
+    """Whether a model is `Searchable`: an encoder alone is not."""
+    return hasattr(model, "start")
+
+
 def dummy_batch() -> Batch:
     """The smallest training batch: what a model's parameters are initialised with."""
     names = [f"{side}_{field}" for side in ("source", "target") for field in ("tokens", "positions", "segments")]

@@ -8,6 +8,10 @@ from typing import Any
 from mt.errors import UserError
 from mt.models.transformer import TransformerConfig
 
+# Of every part: fields that the whole has from it, and what else it then is.
+_SHARED = ("model_dim", "ff_dim", "num_heads", "activation", "norm_epsilon", "max_positions")
+_ALWAYS = {"scale_embeddings": False, "positions": "learned"}
+
 
 def joined(config: Any, parts: Mapping[str, Any], names: Mapping[str, str]) -> TransformerConfig:
     """The config that they have together.
@@ -29,6 +33,7 @@ def joined(config: Any, parts: Mapping[str, Any], names: Mapping[str, str]) -> T
         form = getattr(part, side, None)
         if form is None:
             raise UserError(f"{side}_from: {names[side]} is a {part.architecture}, which is no {side}")
+        form = {field: getattr(part, field) for field in _SHARED} | _ALWAYS | form
         for field, value in form.items():
             if field == "max_positions" and field in said:
                 fields[field] = min(fields[field], value)

@@ -15,7 +15,7 @@ from mt.decoding.batched_search import max_target_length
 from mt.decoding.beam_search import search_rows
 from mt.errors import UserError
 from mt.initialization import build_model
-from mt.models.interface import dummy_batch
+from mt.models.interface import dummy_batch, writes
 
 
 class Program(NamedTuple):
@@ -56,7 +56,7 @@ def train_step(config: RunConfig, devices: Sequence[jax.Device], rows: int) -> P
 def search(config: RunConfig, devices: Sequence[jax.Device], rows: int, source_length: int) -> Program:
     """The beam search, of so many rows a device, each of `source_length` tokens with eos."""
     model = build_model(config)
-    if not hasattr(model, "start"):
+    if not writes(model):
         raise UserError(f"--decode: a {config.model.architecture} does not write; leave the option out")
     params = jax.eval_shape(lambda: model.init(jax.random.key(0), dummy_batch())["params"])
     longest = max_target_length(source_length - 1, config.search)
