@@ -3,12 +3,20 @@
 import difflib
 from collections.abc import Iterable
 
+_MOST = 2000  # characters of a message
+
 
 class UserError(ValueError):
     """Something the user can mend: one sentence that names the file, line or field and what to do.
 
     The command line prints it without a traceback and exits with status 2.
     """
+
+
+def printable(text: str) -> str:
+    """A message that moves no cursor and rings no bell, and is no longer than one can read."""
+    shown = "".join(each if each.isprintable() or each == "\n" else repr(each)[1:-1] for each in text)
+    return shown if len(shown) <= _MOST else f"{shown[: _MOST // 2]} [...] {shown[-_MOST // 2 :]}"
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

@@ -104,6 +104,14 @@ def in_turn(folder: pathlib.Path) -> Iterator[None]:
         yield
 
 
+def parse_json(text: str | bytes) -> Any:
+    """As `json.loads`, but that what is nested too deep is a ValueError too."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
 def write_json(path: pathlib.Path, value: Any) -> None:
     """Readable JSON, atomically."""
     write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())

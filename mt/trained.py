@@ -1,6 +1,5 @@
 """A trained model on disk: what it takes to use one, without what it took to train it."""
 
-import json
 import math
 import pathlib
 from collections.abc import Sequence
@@ -11,11 +10,12 @@ import jax
 from mt import bundles, checkpoint, manifest, pretrained, tracing
 from mt.data.batching import BatchingConfig
 from mt.data.datasets import Languages
-from mt.data.tokenizers import Tokenizers
+from mt.data.tokenizers import NAMES, Tokenizers
 from mt.decoding.beam_search import SearchConfig
 from mt.decoding.ensemble import Ensemble
 from mt.decoding.fusion import Fused
 from mt.errors import UserError
+from mt.files import parse_json
 from mt.models import ModelConfig
 from mt.models.interface import dummy_batch, writes
 from mt.serialization import from_json
@@ -59,7 +59,7 @@ def read_config(run: pathlib.Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"{run} has no {CONFIG}: give the --workdir of mt train, or a bundle that mt export has made")
     try:
-        config = json.loads(path.read_text())
+        config = parse_json(path.read_text())
         complete = {"model", "search", "data"} <= config["run"].keys() and isinstance(config["tokenizer_sha256"], str)
     except (ValueError, KeyError, TypeError, AttributeError):
         complete = False
@@ -78,7 +78,7 @@ def load(run: pathlib.Path, which: str = "best") -> Trained:
     Raises:
         UserError: it is not a run, has no such checkpoint, or one of its files is missing or not its own.
     """
-    about = manifest.verify(run) if bundles.is_bundle(run) else None
+    about = manifest.verify(run, (CONFIG, *NAMES, bundles.PARAMS)) if bundles.is_bundle(run) else None
     config, where = read_config(run), str(run / CONFIG)
     sections = config["run"]
     tokenizers = Tokenizers.load(run, config["tokenizer_sha256"])

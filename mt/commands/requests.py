@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from mt.decoding.constraints import Constraints
 from mt.errors import UserError, nearest
+from mt.files import parse_json
 
 _SHAPE = '--format jsonl has an object a line, {"source": "..."}'
 _FIELDS = ("prefix", "require", "forbid", "keep")
@@ -33,7 +34,7 @@ def read_request(line: str, where: str) -> Request:
     if not line.strip():
         return Request("")
     try:
-        found = json.loads(line)
+        found = parse_json(line)
     except ValueError as error:
         raise UserError(f"{where}: not JSON ({error}); {_SHAPE}") from None
     if not isinstance(found, dict) or not isinstance(found.get("source"), str):

@@ -4,7 +4,6 @@ Their ids are put into our order: padding becomes 0, what a text begins with 1, 
 others follow in theirs. What they do not have is a piece of ours alone.
 """
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 
 from mt.data.tokenizer import BOS, EOS, PAD
 from mt.errors import UserError
+from mt.files import parse_json
 
 # What they call padding, beginning, end and unknown, in our order; the first that is there.
 _SPECIAL = (("[PAD]", "<pad>"), ("[CLS]", "<s>"), ("[SEP]", "</s>", "<|endoftext|>"), ("[UNK]", "<unk>"))
@@ -38,7 +38,7 @@ class HuggingFaceTokenizer:
             raise UserError(f"{origin}: needs the package tokenizers; pip install 'mt[huggingface]'") from None
         try:
             self._tokenizer: Any = tokenizers.Tokenizer.from_str(content.decode("utf-8"))
-            self._form = json.loads(content)
+            self._form = parse_json(content)
             vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
             complete = sorted(vocabulary.values()) == list(range(len(vocabulary)))
         except Exception:  # whatever that library may raise
@@ -127,7 +127,7 @@ def from_files(files: dict[str, bytes], lower_case: bool) -> bytes | None:
     elif {"vocab.json", "merges.txt"} <= files.keys():
         lines = files["merges.txt"].decode("utf-8").splitlines()
         merges = [tuple(line.split()) for line in lines if line.strip() and not line.startswith("#version")]
-        made = tokenizers.ByteLevelBPETokenizer(json.loads(files["vocab.json"]), merges)
+        made = tokenizers.ByteLevelBPETokenizer(parse_json(files["vocab.json"]), merges)
     else:
         return None
     return made.to_str().encode()

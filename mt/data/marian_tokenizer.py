@@ -5,7 +5,6 @@ Their ids are put into our order: padding, which is what their decoder begins wi
 """
 
 import functools
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -15,6 +14,7 @@ import sentencepiece
 from mt.data.sampled_encoding import sampled_encoding
 from mt.data.tokenizer import EOS, PAD, UNK
 from mt.errors import UserError
+from mt.files import parse_json
 
 PADDING, END, UNKNOWN = "<pad>", "</s>", "<unk>"
 
@@ -33,7 +33,7 @@ def read_vocabulary(content: bytes, origin: str) -> dict[str, int]:
         UserError: it is none, or without the pieces that every one of Marian's has; `origin` is what it says it is of.
     """
     try:
-        vocabulary = json.loads(content)
+        vocabulary = parse_json(content)
         complete = isinstance(vocabulary, dict) and sorted(vocabulary.values()) == list(range(len(vocabulary)))
     except (ValueError, TypeError):
         complete = False

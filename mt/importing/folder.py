@@ -1,6 +1,5 @@
 """A Hugging Face model's folder: its config, its weights, and what becomes of them."""
 
-import json
 import pathlib
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ from safetensors.numpy import load_file
 from mt.data.tokenizers import Tokenizers
 from mt.decoding.beam_search import SearchConfig
 from mt.errors import UserError
+from mt.files import parse_json
 from mt.models import ModelConfig
 from mt.models.interface import dummy_batch
 
@@ -57,7 +57,7 @@ def read_json(path: pathlib.Path, default: dict[str, Any] | None = None) -> dict
             return default
         raise UserError(f"{path}: no such file; name the folder of a Hugging Face model")
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found = parse_json(path.read_text("utf-8"))
     except ValueError:
         found = None
     if not isinstance(found, dict):

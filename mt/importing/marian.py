@@ -1,6 +1,5 @@
 """A Hugging Face MarianMT folder, such as OPUS-MT's, as a model of ours."""
 
-import json
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +14,7 @@ from mt.data.tokenizers import NAMES, SHARED, SOURCE, TARGET, TARGET_VOCABULARY,
 from mt.decoding.beam_search import SearchConfig
 from mt.errors import UserError
 from mt.exporting import marian_config, marian_tensors, vocabularies
+from mt.files import parse_json
 from mt.importing.folder import WEIGHTS, Imported, check_shapes, read_json, read_weights
 from mt.layers.positions import sinusoidal_positions
 from mt.models.transformer import TransformerConfig
@@ -93,7 +93,7 @@ def _shared(files: Mapping[str, bytes]) -> Tokenizer | None:
         return None
     tokenizer = Tokenizer(files[SOURCE])
     pieces = tokenizer.pieces(range(len(tokenizer)))
-    return tokenizer if json.loads(files[VOCABULARY]) == {each: number for number, each in enumerate(pieces)} else None
+    return tokenizer if parse_json(files[VOCABULARY]) == {each: number for number, each in enumerate(pieces)} else None
 
 
 def _params(

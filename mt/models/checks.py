@@ -4,6 +4,8 @@ from typing import Any
 
 from mt.errors import UserError
 
+_MOST_LAYERS, _WIDEST = 1_000, 10_000_000
+
 
 def check_sizes(config: Any, sizes: tuple[str, ...], shares: tuple[str, ...]) -> None:
     """Raises UserError where a model could not be built.
@@ -14,8 +16,11 @@ def check_sizes(config: Any, sizes: tuple[str, ...], shares: tuple[str, ...]) ->
         shares: fields that are in [0, 1).
     """
     for field in sizes:
-        if (value := getattr(config, field)) is not None and value < 1:
+        value, most = getattr(config, field), _MOST_LAYERS if field.endswith("layers") else _WIDEST
+        if value is not None and value < 1:
             raise UserError(f"model.{field}: {value} is not positive")
+        if value is not None and value > most:
+            raise UserError(f"model.{field}: {value} is more than {most:,}, which nobody can mean")
     if config.model_dim % config.num_heads:
         raise UserError(f"model.num_heads: {config.num_heads} does not divide model.model_dim {config.model_dim}")
     if not 0 < config.norm_epsilon < 1:

@@ -123,10 +123,26 @@ def test_a_manifest_must_be_there_whole_and_of_a_known_format(bundle, tmp_path, 
     for name, entry in outside.items():
         (copy / "MANIFEST.json").write_text(json.dumps(manifest | {"files": {name: entry}}))
         assert "is not in this folder" in _refused(copy, capsys)
+    for name in ("config.json", "tokenizer.model", next(name for name in manifest["files"] if "params/" in name)):
+        others = {each: entry for each, entry in manifest["files"].items() if each != name}
+        (copy / "MANIFEST.json").write_text(json.dumps(manifest | {"files": others}))
+        assert f"{copy / name}: is not in MANIFEST.json" in _refused(copy, capsys)
+    for damaged in ("{}", "[" * 200_000):
+        (copy / "MANIFEST.json").write_text(damaged)
+        assert "MANIFEST.json: not a manifest" in _refused(copy, capsys)
     (copy / "MANIFEST.json").write_text("{}")
     assert "MANIFEST.json: not a manifest" in _refused(copy, capsys)
     (copy / "MANIFEST.json").unlink()
     assert "MANIFEST.json: not a manifest" in _refused(copy, capsys)
+
+
+@pytest.mark.parametrize("name", ["tokenizer.model", "params"])
+def test_a_link_out_of_the_folder_is_refused(bundle, tmp_path, capsys, name):
+    copy = tmp_path / "copy"
+    shutil.copytree(bundle, copy)
+    (copy / name).rename(tmp_path / "elsewhere")
+    (copy / name).symlink_to(tmp_path / "elsewhere")
+    assert "a link out of the folder" in _refused(copy, capsys)
 
 
 def test_a_bundle_has_one_checkpoint(bundle, capsys):
