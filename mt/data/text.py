@@ -1,5 +1,6 @@
 """Lines of text as people keep them: plain, .gz or .xz, UTF-8."""
 
+import codecs
 import gzip
 import itertools
 import lzma
@@ -37,14 +38,14 @@ def read_lines(path: pathlib.Path, replaced: Callable[[str], None] | None = None
         raise UserError(f"{path}: cannot read ({reason}); check the path and the file") from None
 
 
-def refuse_or_tell(what: str, replaced: Callable[[str], None] | None) -> None:
-    """Tells `replaced` what is not UTF-8.
+def refuse_or_tell(what: str, replaced: Callable[[str], None] | None, encoding: str = "LATIN1") -> None:
+    """Tells `replaced` what is not UTF-8; `encoding` is what it may be.
 
     Raises:
         UserError: there is nobody to tell, so that it is not to be replaced.
     """
     if replaced is None:
-        raise UserError(f"{what}; convert the text, for example with iconv -f LATIN1 -t UTF-8") from None
+        raise UserError(f"{what}; convert the text, for example with iconv -f {encoding} -t UTF-8") from None
     replaced(what)
 
 
@@ -68,7 +69,9 @@ def decode_lines(
             text = line.decode(encoding)
         except UnicodeDecodeError as error:
             where = f"byte {line[error.start]:#04x} at {error.start}"
-            refuse_or_tell(f"{name}, line {number}: not valid UTF-8 ({where})", replaced)
+            utf16 = number == 1 and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+            what = f"{name}, line {number}: not valid UTF-8 ({where})"
+            refuse_or_tell(what, replaced, "UTF-16" if utf16 else "LATIN1")
             text = line.decode(encoding, "replace")
         yield text.removesuffix("\n").removesuffix("\r")
 

@@ -43,17 +43,20 @@ def _tagged(text: str) -> list[Item]:
 
 
 def runs(items: Sequence[Item]) -> Iterator[list[Item] | str]:
-    """Items among which each start has its end, and between them what has not its other half, as it is written."""
+    """Items among which each start has its end, and between them what has not its other half, as it is written. What
+    overlaps with something else, as in <b>x<i>y</b>z</i>, stands by itself."""
     alone = _alone(items)
-    run: list[Item] = []
-    for number, item in enumerate(items):
-        if number in alone:
-            yield run
-            yield item.raw
-            run = []
-        else:
-            run.append(item)
-    yield run
+    halves = {(items[number].kind, items[number].name) for number in alone}
+    crossing = {n for n in alone if {("start", items[n].name), ("end", items[n].name)} <= halves}
+    if not alone - crossing:
+        yield [item._replace(kind="void") if number in crossing else item for number, item in enumerate(items)]
+        return
+    first = 0
+    for number in [*sorted(alone - crossing), len(items)]:
+        yield from runs(items[first:number])  # which may have lost the other half of something too
+        if number < len(items):
+            yield items[number].raw
+        first = number + 1
 
 
 def paired(items: Sequence[Item]) -> list[Item]:

@@ -12,12 +12,14 @@ from mt.documents.libraries import library
 from mt.documents.segments import Builder, Segment
 from mt.documents.template import Template
 from mt.documents.wrapping import wrapped
+from mt.errors import UserError
 
 # What Markdown would take for markup if it stood in text.
 _SPECIAL = re.compile(r"[\\`*\[\]]|<(?=[A-Za-z/!?])|&(?=#?\w+;)|~~|(?<!\w)_|_(?!\w)|\$(?=\S)")
 # What would begin another block at a line's start.
 _BLOCK_START = re.compile(r"(?:[-+*:]|\d+[.)]|#{1,6})(?=\s|$)|[>|<]|-{3}|={1,}$|~{3}|`{3}")
 _MARKER = re.compile(r"\[[ xX]\]\s+|\[![A-Z]+\]\s*")  # of tasks and notes
+_DEEPEST = 100
 _SPACE = "\1"  # one that stays as it is
 _TAG = re.compile(r"<(/?)([A-Za-z][\w-]*)[^>]*?(/?)>")
 
@@ -34,7 +36,7 @@ def read(text: str) -> Template:
     """Reads a document.
 
     Raises:
-        UserError: the libraries for it are not installed.
+        UserError: it is nested too deep, or the libraries for it are not installed.
     """
     # A carriage return by itself ends a line too, as far as Markdown is concerned.
     return _Reader(text.replace("\0", "\ufffd").replace("\r", "\n")).template
@@ -47,7 +49,10 @@ class _Reader:
         self.template = Template()
         self._lines = text.split("\n")
         self._at = _Place(0, 0, 0)
-        for token, in_table in _with_text(_parser().parse(text)):
+        tokens = _parser().parse(text)
+        if any(token.level >= _DEEPEST - 1 for token in tokens):  # what is deeper is not among them
+            raise UserError(f"quotes or lists that are nested more than {_DEEPEST - 2} deep; make them flatter")
+        for token, in_table in _with_text(tokens):
             if token.type == "html_block":
                 self._html(token)
             else:
@@ -81,7 +86,7 @@ class _Reader:
         line_end = ("\\" if has_backslash else "  ") + "\n" + indent
         content = _Inline(token.children, self.template, in_table, line_end)
         pieces, marker = content.pieces, _MARKER.match(token.content)
-        if not content.is_known or not any(isinstance(piece, Segment) for piece in pieces):
+        if not content.is_known or not (content.has_blanks or any(isinstance(piece, Segment) for piece in pieces)):
             return
         self._copy(places[0].line, places[0].begin)
         widest = max(len(self._lines[place.line].rstrip()) for place in places) if len(places) > 1 else None
@@ -128,11 +133,13 @@ class _Inline:
     Attributes:
         pieces: segments and what stands between them.
         is_known: whether there is nothing in it but what is known here.
+        has_blanks: whether something is translated within its markup, such as what a picture shows.
     """
 
     def __init__(self, tokens: Sequence[Any], template: Template, in_table: bool, line_end: str):
         self.pieces: list[Segment | str] = []
         self.is_known = True
+        self.has_blanks = False
         self._template = template
         self._in_table = in_table
         self._builder = Builder()
@@ -215,12 +222,14 @@ class _Inline:
     def _blank(self, text: str, write: Any = None) -> str:
         if not has_letters(text):
             return text
+        self.has_blanks = True
         return self._template.blank(Segment(text), write or functools.partial(_plain, in_table=self._in_table))
 
 
 @functools.cache
 def _parser() -> Any:
-    parser = library("markdown_it", "Markdown").MarkdownIt("commonmark", {"store_labels": True})
+    options = {"store_labels": True, "maxNesting": _DEEPEST}
+    parser = library("markdown_it", "Markdown").MarkdownIt("commonmark", options)
     parser.enable(["table", "strikethrough"])
     for plugin in ("front_matter", "footnote", "dollarmath"):
         module = library(f"mdit_py_plugins.{plugin}", "Markdown")

@@ -24,15 +24,16 @@ def read(text: str) -> Template:
     if not cues and text.strip():
         raise UserError("not subtitles as SubRip has them: there is no cue in it")
     template = Template()
-    for cue in cues:
+    for number, cue in enumerate(cues):
+        is_last = number == len(cues) - 1
         content = cue.content
         cue.content = "\1"
         before, after = cue.to_srt(strict=False).split("\1")
         template.write(before)
-        for number, lines in enumerate(_said(content)):
-            template.write("\n" * (number > 0))
+        for place, lines in enumerate(_said(content)):
+            template.write("\n" * (place > 0))
             _add(lines, template)
-        template.write(after)
+        template.write(after.rstrip("\n") + text[len(text.rstrip("\n")) :] if is_last else after)
     return template
 
 

@@ -12,6 +12,8 @@ from mt.documents.wrapping import wrapped
 # What stands before a line's first word: its indent, and bullets or numbers of items.
 _BEGINNING = re.compile(r"\s*(?:(?:[-*+•‣–—>]|\(?\d{1,3}[.)])\s+)*")
 
+_NARROWEST = 40  # text is not wrapped to less; shorter lines are lines
+
 
 def read(text: str, template: Template | None = None, segment: Callable[[str], Segment] = Segment) -> Template:
     """Reads a document, or a part of one into the template of the whole.
@@ -43,7 +45,7 @@ def _width(lines: Sequence[str]) -> int:
 
 def _goes_on(line: str, after: str, width: int) -> bool:
     """Whether a line is the rest of a paragraph that was wrapped: its first word had no room on the line before."""
-    if not line.strip() or not after.strip() or _beginning(after).strip():
+    if width < _NARROWEST or not line.strip() or not after.strip() or _beginning(after).strip():
         return False
     return len(line.rstrip()) + 1 + len(after.split()[0]) > width
 

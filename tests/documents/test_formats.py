@@ -52,9 +52,8 @@ def test_html_keeps_all_but_what_is_read():
     assert shouted(html.read("a & b < 5 <i>c</i>")) == "A & B < 5 <i>C</i>"
 
 
-PARTS = (
-    "<b> </b> <p> </p> <br> <code> </code> x &amp; < & &lt; <!--c--> <script>a<b</script> </a> <![CDATA[x]]>".split()
-)
+PARTS = "<b> </b> <i> </i> <em> </em> <p> </p> <br> <code> </code> x &amp; < & &lt; <!--c--> </a>".split()
+PARTS += ["<script>a<b</script>", "<![CDATA[x]]>"]
 
 
 @settings(deadline=None, max_examples=300)
@@ -64,6 +63,13 @@ def test_any_html_is_written_as_it_was(parts):
     found = same(html.read(page))
     assert re.findall(r"<[^<>]+>", found) == re.findall(r"<[^<>]+>", page)
     assert html_text(found) == html_text(page.replace("\0", "\ufffd"))
+
+
+def test_tags_that_overlap_stay_in_their_sentence():
+    (segment,) = html.read("<p>The <b>black <i>cat</b> is</i> here.</p>").segments
+    assert segment.text == "The black cat is here."
+    assert shouted(html.read("<b>a <em>b</b> c</em>")) == "<b>A <em>B</b> C</em>"
+    assert shouted(markdown.read("<div>\nx <b>a <i>b</b> c</i> d\n</div>")) == "<div>\nX <b>A <i>B</b> C</i> D\n</div>"
 
 
 def html_text(page: str) -> str:
@@ -114,6 +120,11 @@ def meaning(document: str) -> list[tuple]:
     return found
 
 
+def test_what_a_picture_shows_is_read_though_it_stands_alone():
+    assert shouted(markdown.read('![A cat](cat.png "My cat")\n')) == '![A CAT](cat.png "MY CAT")\n'
+    assert same(markdown.read("![](cat.png)\n")) == "![](cat.png)\n"
+
+
 def test_what_markdown_means_stays():
     for path in [ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("mt/pretrained/*.md")]:
         document = path.read_text("utf-8")
@@ -149,6 +160,14 @@ def test_plain_text_keeps_its_shape():
     assert max(map(len, long.split("Main")[0].split("12")[0].splitlines()[2:7])) <= 53
 
 
+def test_short_lines_are_not_a_paragraph():
+    assert [segment.text for segment in text.read("Error!\nFile not found.\nPlease try again later.").segments] == [
+        "Error!",
+        "File not found.",
+        "Please try again later.",
+    ]
+
+
 def test_subtitles_keep_their_times():
     assert same(subtitles.read(CUES)).replace("\n", " ") == CUES.replace("\n", " ")
     found = list(srt.parse(shouted(subtitles.read(CUES))))
@@ -165,6 +184,9 @@ def test_subtitles_keep_their_times():
             source.proprietary,
         )
         assert cue.content.count("\n") == source.content.count("\n")
+    for end in ("", "\n", "\n\n"):
+        cue = "1\n00:00:01,000 --> 00:00:02,000\nHello." + end
+        assert same(subtitles.read(cue)) == cue
 
 
 def test_messages_without_a_translation_are_given_one():
@@ -175,6 +197,9 @@ def test_messages_without_a_translation_are_given_one():
     for old, new in zip(before, after):
         for field in ("msgid", "msgid_plural", "msgctxt", "comment", "occurrences", "flags", "obsolete"):
             assert getattr(old, field) == getattr(new, field)
+    header = 'msgid ""\nmsgstr "Language: fr\\n"\n\n'
+    lines = header + 'msgid ""\n"Name:\\n"\n"Place of birth:"\nmsgstr ""\n"NAME:\\n"\n"PLACE OF BIRTH:"\n'
+    assert shouted(messages.read(lines.replace('"NAME:\\n"\n"PLACE OF BIRTH:"\n', ""))) == lines
 
 
 def test_units_without_the_target_language_are_given_it():
@@ -194,6 +219,10 @@ def test_units_without_the_target_language_are_given_it():
         ("srt", "Hello\n", "not subtitles"),
         ("po", "hello", "not a PO file"),
         ("po", 'msgid "a"\nmsgst "b"\n', "not a PO file"),
+        ("po", 'msgid "The cat\nmsgstr ""\n', "line 1: a quote is not closed"),
+        ("po", 'msgid "a\\q"\nmsgstr ""\n', "line 1: .* what follows a backslash means nothing"),
+        ("po", 'msgid "a"\nmsgstr ""\n\nmsgid "a"\nmsgstr ""\n', "msgid 'a' was there before"),
+        ("markdown", "> " * 5000 + "Hello.", "nested more than 98 deep"),
         ("tmx", "<tmx><body>", "not XML"),
         ("tmx", "<html/>", "not TMX"),
     ],
