@@ -12,7 +12,7 @@ _KINDS = {
     "decoder_layers/self_attention": ("inputs", "inputs", "Decoder: each target token looks at those before it"),
     "decoder_layers/cross_attention": ("target", "source", "Decoder: what the source says for the token that is next"),
 }
-_CELL, _LEAST = 0.16, 1.6  # inches
+_CELL, _SMALLEST_CELL, _LEAST, _MOST = 0.16, 0.06, 1.6, 3.2  # inches: of a token, and of a head
 
 
 def kinds(attention: Attention) -> dict[str, tuple[list[str], list[str], str]]:
@@ -33,17 +33,22 @@ def draw(attention: Attention, name: str) -> Any:
     queries, keys, title = kinds(attention)[name]
     maps = attention.maps[name]
     layers, heads = maps.shape[:2]
-    size = max(_LEAST, _CELL * len(keys)), max(_LEAST, _CELL * len(queries))
-    picture = figure(heads * size[0] + 1.2, layers * (size[1] + 0.25) + 1.2)
+    cell = max(_SMALLEST_CELL, min(_CELL, _MOST / max(len(keys), len(queries))))
+    font = max(3.0, 6 * cell / _CELL)
+    size = max(_LEAST, cell * len(keys)), max(_LEAST, cell * len(queries))
+    picture = figure(heads * size[0] + 2.0, layers * (size[1] + 0.25) + 1.4)
     axes = picture.subplots(layers, heads, squeeze=False, sharex=True, sharey=True)
     for layer, row in enumerate(axes):
         for head, axis in enumerate(row):
-            axis.imshow(maps[layer, head], cmap="Blues", vmin=0, vmax=1, aspect="auto")
+            image = axis.imshow(maps[layer, head], cmap="Blues", vmin=0, vmax=1, aspect="auto")
             axis.set_title(f"layer {layer + 1}, head {head + 1}", fontsize=7, pad=2)
-            axis.set_xticks(range(len(keys)), _shown(keys), rotation=90, fontsize=6)
-            axis.set_yticks(range(len(queries)), _shown(queries), fontsize=6)
+            axis.set_xticks(range(len(keys)), _shown(keys), rotation=90, fontsize=font)
+            axis.set_yticks(range(len(queries)), _shown(queries), fontsize=font)
             axis.tick_params(length=0)
     picture.suptitle(title, fontsize=9)
+    picture.supxlabel("what is looked at", fontsize=8)
+    picture.supylabel("what looks", fontsize=8)
+    picture.colorbar(image, ax=axes, shrink=0.6, aspect=30).ax.tick_params(labelsize=6)
     return picture
 
 
@@ -54,7 +59,7 @@ def page(attention: Attention) -> str:
             "title": title,
             "queries": queries,
             "keys": keys,
-            "maps": attention.maps[name].round(3).tolist(),
+            "maps": attention.maps[name].astype(float).round(3).tolist(),
         }
         for name, (queries, keys, title) in kinds(attention).items()
     ]

@@ -1,11 +1,11 @@
 """Trainings as curves: losses, BLEU, learning rate and speed against steps, several runs over each other."""
 
-import json
 import pathlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from mt.errors import UserError
+from mt.files import parse_json
 from mt.pictures.plotting import figure
 
 _METRICS = "metrics.jsonl"
@@ -51,7 +51,7 @@ def read(run: pathlib.Path) -> list[dict[str, float]]:
     lines = []
     for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
         try:
-            lines.append(json.loads(line))
+            lines.append(parse_json(line))
             lines[-1]["step"] + 0
         except (ValueError, KeyError, TypeError):
             raise UserError(f"{path}, line {number}: damaged; leave the line out") from None
@@ -72,12 +72,15 @@ def draw(runs: Sequence[pathlib.Path]) -> Any:
             label: str | None = run.name or str(run)
             for name, style in panel.lines.items():
                 points = [(each["step"], panel.factor * each[name]) for each in metrics if name in each]
+                if len(points) == 1:
+                    style = style | {"marker": "o", "markersize": 3}  # a line has two ends
                 if points:
                     axis.plot(*zip(*points), color=f"C{number % 10}", label=label, **style)
                     label = None  # once a run
     for panel, axis in zip(_PANELS, axes.flat):
         axis.set_title(panel.title, fontsize=8)
         axis.set_xlabel("step", fontsize=8)
+        axis.xaxis.get_major_locator().set_params(integer=True)
         axis.tick_params(which="both", labelsize=7)
         axis.grid(alpha=0.3)
         if panel.logarithmic:

@@ -25,8 +25,8 @@ def figure(width: float, height: float) -> Any:
 
 
 def drawable(piece: str) -> str:
-    """A token as it can be drawn: most fonts lack SentencePiece's sign for a space, and a dollar begins a formula."""
-    return piece.replace("\u2581", "_").replace("$", r"\$")
+    """A token as it can be drawn: a dollar would begin a formula."""
+    return piece.replace("$", r"\$")
 
 
 def save(picture: Any, path: pathlib.Path) -> None:
