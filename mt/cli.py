@@ -1,11 +1,15 @@
 """The command line: `mt VERB …`."""
 
+import contextlib
 import importlib
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
 
 from mt.allocator import keep_freed_memory
-from mt.errors import UserError, nearest
+from mt.errors import UserError, nearest, printable
 from mt.version import __version__
 
 VERBS = {
@@ -45,20 +49,24 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     keep_freed_memory()
     try:
-        return _run(arguments[0], arguments[1:])
+        with _ended_by_sigterm():
+            return _run(arguments[0], arguments[1:])
     except UserError as error:
-        print(f"mt: error: {error}", file=sys.stderr)
+        print(f"mt: error: {printable(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("mt: interrupted", file=sys.stderr)
         return 130
+    except _Terminated:
+        print("mt: terminated", file=sys.stderr)
+        return 128 + signal.SIGTERM
     except BrokenPipeError:
         _leave_output()  # who reads it has left
         return 0
     except OSError as error:
         if error.strerror is None:
             raise
-        where = "" if error.filename is None else f"{error.filename}: "
+        where = "" if error.filename is None else f"{printable(str(error.filename))}: "
         print(f"mt: error: {where}{error.strerror}; check the path, its rights and the disk", file=sys.stderr)
         if error.filename is None:
             _leave_output()  # it may be what could not be written
@@ -73,6 +81,27 @@ def main(arguments: list[str] | None = None) -> int:
         reason = next(iter(str(error).splitlines()), "MemoryError")
         print(f"mt: error: out of memory ({reason}); take a smaller beam, batch or model", file=sys.stderr)
         return 2
+
+
+class _Terminated(BaseException):
+    """SIGTERM came."""
+
+
+@contextlib.contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends what is within as an exception does: nothing half-written is left behind."""
+
+    def end(number, frame):
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) == signal.SIG_IGN:
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _leave_output() -> None:

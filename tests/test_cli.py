@@ -7,6 +7,7 @@ import pathlib
 import re
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -214,6 +215,24 @@ def test_threads_share_a_translator(run):
     assert found == {start: expected[start:] for start in (0, 3, 20, 39)}
 
 
+def test_what_the_vocabulary_has_nothing_of_stays_as_it_is(run):
+    assert Translator.load(run).translate(["\u2581", "\u200b", " \x1c"]) == ["\u2581", "\u200b", ""]
+
+
+def test_control_characters_are_spaces(run):
+    spaced, *controlled = Translator.load(run).translate(["I am here.", "I\0am here.", "I am\x85here."])
+    assert controlled == [spaced, spaced]
+
+
+def test_sigterm_leaves_nothing_half_written(run, tmp_path, monkeypatch, capsys):
+    (tmp_path / "in.txt").write_text("Go.\n")
+    monkeypatch.setattr(Translator, "n_best", lambda *arguments, **more: os.kill(os.getpid(), signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    assert cli.main(["translate", str(run), str(tmp_path / "in.txt"), "--output", str(tmp_path / "out.txt")]) == 143
+    assert [path.name for path in tmp_path.iterdir()] == ["in.txt"] and "mt: terminated" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 def test_half_a_surrogate_pair_is_no_character(run):
     translator = Translator.load(run)
     assert translator.translate(["\ud800 Go."]) == translator.translate(["\ufffd Go."])
@@ -283,6 +302,9 @@ def test_a_misspelt_field_is_answered_with_the_right_one(option, hint, tmp_path,
         ("model.num-heads", "3", "model.num_heads: 3 does not divide model.model_dim 128"),
         ("model.num-layers", "-1", "model.num_layers: -1 is not positive"),
         ("model.model-dim", "0", "model.model_dim: 0 is not positive"),
+        ("model.model-dim", "4000000000", "model.model_dim: 4000000000 is more than 10,000,000"),
+        ("model.num-layers", "10000000", "model.num_layers: 10000000 is more than 1,000"),
+        ("optimizer.frozen", "encodr_*", "no parameter's name is like 'encodr_*'"),
         ("model.norm", "pro", "invalid choice 'pro' for argument '--model.norm'"),
         ("optimizer.learning-rate", "nan", "optimizer.learning_rate: nan is not a positive number"),
         ("optimizer.clip-norm", "inf", "optimizer.clip_norm: inf is not a number from 0 on"),

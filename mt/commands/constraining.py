@@ -52,6 +52,8 @@ class LineConstraints:
         """Raises:
         UserError: the terminology cannot be read, or a line of it is no pair of terms.
         """
+        if set(options.prefix) & set("\r\n"):
+            raise UserError("--prefix: has a line's end, and a translation is a line; leave it out")
         self._all = Constraints(options.prefix, tuple((phrase,) for phrase in options.require), options.forbid)
         self._terms = _read(options.terminology) if options.terminology else {}
         self._longest = max(map(len, self._terms), default=0)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from mt import trained
 from mt.arguments import default
+from mt.decoding.fusion import DEFAULT_WEIGHT
 from mt.errors import UserError
 
 
@@ -20,7 +21,7 @@ class FusionOptions:
     """
 
     language_model: Annotated[pathlib.Path | None, default("none", "RUN")] = None
-    language_model_weight: Annotated[float | None, default("0.2", "FLOAT")] = None
+    language_model_weight: Annotated[float | None, default(str(DEFAULT_WEIGHT), "FLOAT")] = None
 
     def applied(self, found: trained.Trained) -> trained.Trained:
         """The translator, with the language model if there is one.
@@ -32,5 +33,5 @@ class FusionOptions:
             if self.language_model_weight is not None:
                 raise UserError("--language-model-weight: goes with --language-model; leave it out, or name one")
             return found
-        weight = 0.2 if self.language_model_weight is None else self.language_model_weight
+        weight = DEFAULT_WEIGHT if self.language_model_weight is None else self.language_model_weight
         return trained.fused(found, self.language_model, weight)

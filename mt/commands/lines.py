@@ -31,16 +31,18 @@ def run_and_files(
     return pathlib.Path(pretrained.DEFAULT), (run, *files) if run else ()
 
 
-def check(paths: Sequence[pathlib.Path], invalid: Invalid) -> None:
+def check(paths: Sequence[pathlib.Path], invalid: Invalid) -> int | None:
     """Says what is wrong with files before any work is done.
+
+    Returns:
+        How many lines there are; None if there is no file, and they come down a pipe.
 
     Raises:
         UserError: one is not there or, unless that is to be replaced, not UTF-8.
     """
     check_existence(paths)
-    if invalid != "replace":
-        for path in paths:
-            collections.deque(read_lines(path), 0)
+    replaced = (lambda what: None) if invalid == "replace" else None
+    return sum(1 for path in paths for _ in read_lines(path, replaced)) if paths else None
 
 
 def check_existence(paths: Sequence[pathlib.Path]) -> None:

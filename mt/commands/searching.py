@@ -9,6 +9,7 @@ from mt.commands.sampling import SamplingOptions
 from mt.decoding.constraints import Constraints
 from mt.decoding.translation import Translation
 from mt.decoding.translator import Translator
+from mt.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,8 +48,8 @@ class SearchOptions(BeamOptions):
     Attributes:
         max_length_factor: tokens a translation has at most, for each token of the source, ...
         max_length_offset: ... and in addition.
-        coverage_penalty: what a translation loses of its score for what it does not attend to of the source, see
-            `beta` of Wu et al. 2016; 0 is nothing, 0.2 usual.
+        coverage_penalty: what a translation loses of its score for what it does not attend to of the source (beta of
+            Wu et al. 2016); 0 is nothing, 0.2 usual.
     """
 
     max_length_factor: Annotated[float | None, default("the run's", "FLOAT")] = None
@@ -65,6 +66,9 @@ class Search:
         self._search = search.given()
         self._sampling = sampling.config()
         self._least_risk = sampling.least_risk
+        if n_best < 1:
+            raise UserError(f"--n-best {n_best}: is not positive")
+        translator.n_best([], n_best, [], self._sampling, **self._search)  # says what is wrong before there is a line
 
     def n_best(self, texts: list[str], constraints: Sequence[Constraints]) -> list[list[Translation]]:
         """As many translations of each text as are asked for, best first."""

@@ -28,7 +28,7 @@ from mt.decoding.translator import Translator
 from mt.documents import formats
 from mt.documents.translating import SegmentTranslator
 from mt.errors import UserError
-from mt.files import atomic_file, check_output
+from mt.files import atomic_file, check_output, parse_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,7 +162,7 @@ def _translate_lines(run: pathlib.Path, arguments: Arguments, constraints: LineC
     output = check_output(pathlib.Path(arguments.output), "--output") if arguments.output else None
     if output in [path.resolve() for path in arguments.input]:
         raise UserError(f"--output {arguments.output}: is an input too, and would be lost; name another file")
-    lines.check(arguments.input, arguments.invalid)
+    total = lines.check(arguments.input, arguments.invalid)
     if arguments.format == "jsonl":
         for path in arguments.input:
             for number, line in enumerate(read_lines(path, lambda what: None), 1):
@@ -171,9 +171,11 @@ def _translate_lines(run: pathlib.Path, arguments: Arguments, constraints: LineC
     translator = Translator.of(arguments.fusion.applied(found))
     replaced, suspects = lines.Replaced(), _Suspects()
     chunks = lines.chunks(arguments.input, arguments.invalid, replaced, arguments.stream)
-    # A bar beside translations on the same screen would only be in their way.
-    quiet = not sys.stderr.isatty() or (sys.stdout.isatty() and output is None)
-    bar = tqdm(desc="translating", unit=" lines", disable=quiet, file=sys.stderr)
+    # A bar beside translations on the same screen would only be in their way, and nobody waits for a pipe's.
+    on_screen = sys.stderr.isatty()
+    quiet = sys.stdout.isatty() and output is None if on_screen else output is None
+    every = 0.1 if on_screen else 10
+    bar = tqdm(desc="translating", total=total, unit=" lines", disable=quiet, file=sys.stderr, mininterval=every)
     with atomic_file(output) if output else contextlib.nullcontext(sys.stdout.buffer) as file, bar:
         for out in _translated(translator, chunks, arguments, constraints, suspects):
             file.write("".join(f"{line}\n" for line in out).encode())
@@ -281,7 +283,7 @@ def _lines(number: int, request: Request, translations: list[Translation], argum
         return [f"{arguments.tag} {source}".strip() + f"\t{target}" for source, target in pairs]
     if arguments.json:
         found = {"line": number, "source": request.source, "translations": [each._asdict() for each in translations]}
-        return [json.dumps(json.loads(request.others) | found, ensure_ascii=False)]
+        return [json.dumps(parse_json(request.others) | found, ensure_ascii=False)]
     if arguments.n_best == 1:
         return [translations[0].text]
     return ranked_lines(number, translations)

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 
 from mt.models.interface import Cache, Params, Searchable
 
+DEFAULT_WEIGHT = 0.2
+
 
 @dataclasses.dataclass(frozen=True)
 class Fused:

@@ -20,7 +20,8 @@ from mt.errors import UserError, nearest
 
 # Lengths that programs are compiled for: each text takes the smallest that holds it.
 LENGTHS = (16, 32, 64, 128, 256, 512, 1024)
-SURROGATES = re.compile("[\ud800-\udfff]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_CONTROLS = re.compile("[\0-\x08\x0e-\x1f\x7f-\x9f]")
 
 
 class Attention(NamedTuple):
@@ -167,7 +168,7 @@ class Reader:
         if isinstance(sources, str) or isinstance(targets, str) or len(sources) != len(targets):
             raise UserError("sources and targets: give two lists of as many texts; put single ones into lists")
         source, target = (
-            side.encode([SURROGATES.sub("\ufffd", text) for text in texts])
+            side.encode([characters(text) for text in texts])
             for side, texts in ((self.tokenizers.source, sources), (self.tokenizers.target, targets))
         )
         return list(zip(source, target))
@@ -186,6 +187,11 @@ class Reader:
                 f"the text has {len(ids) - 1} tokens; give one sentence, of 1 to {self._max_source_length - 1}"
             )
         return ids
+
+
+def characters(text: str) -> str:
+    """A text without half surrogate pairs, which are no characters, and with spaces for control characters."""
+    return _CONTROLS.sub(" ", _SURROGATES.sub("\ufffd", text))
 
 
 def _short(pairs: list[tuple[list[int], list[int]]]) -> list[tuple[list[int], list[int]]]:

@@ -34,12 +34,13 @@ def completes_a_repetition(tokens: jax.Array, step: jax.Array, size: int, vocab:
     return jnp.zeros((batch, beam, vocab), bool).at[row, hypothesis, tokens[:, :, size - 1 :]].max(same)
 
 
-def runs_in_circles(words: Sequence[object]) -> bool:
-    """Whether some words follow each other again and again, as where a decoder is caught in a loop."""
+def longest_circle(words: Sequence[object]) -> int:
+    """How many words follow each other again and again, as where a decoder is caught in a loop; 0 if none do."""
+    longest = 0
     for circle in range(1, _LONGEST_CIRCLE + 1):
         run = 0
         for before, word in zip(words, words[circle:]):
             run = run + 1 if before == word else 0
             if run >= max(circle * (_TIMES - 1), _SHORTEST_RUN - circle):
-                return True
-    return False
+                longest = max(longest, run + circle)
+    return longest

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 from mt.data.tokenizers import Side
 from mt.decoding.batched_search import Hypothesis, Source
-from mt.decoding.repetition import runs_in_circles
+from mt.decoding.repetition import longest_circle
 
 # What ends a line or a column somewhere: str.splitlines's, and the tab.
 _BREAKS = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
+_MORE_CIRCLING = 4  # tokens that a translation may run in circles beyond half as long again as its source
 
 
 class Translation(NamedTuple):
@@ -20,8 +21,8 @@ class Translation(NamedTuple):
         score: what the search ranks by: `log_prob` over the length penalty, summed over the parts of a line that was
             too long to translate whole.
         log_prob: in nats, the end included.
-        warnings: what looks wrong: "cut", if it is as long as it may be; "repeats", if it runs in circles, as the
-            source does not; "unmet", if it does not keep to its constraints, as no translation was found that does.
+        warnings: what looks wrong: "cut", if it is as long as it may be; "repeats", if it runs in circles, and longer
+            than the source does; "unmet", if it does not keep to its constraints, as none was found that does.
     """
 
     text: str
@@ -42,7 +43,8 @@ def read(side: Side, source: Source, found: list[Hypothesis], n: int, min_length
 
 
 def _warnings(hypothesis: Hypothesis, source: Source) -> tuple[str, ...]:
-    repeats = runs_in_circles(hypothesis.tokens) and not runs_in_circles(source.ids)
+    circle = longest_circle(hypothesis.tokens)
+    repeats = circle > 0 and circle > 1.5 * longest_circle(source.ids) + _MORE_CIRCLING
     return ("cut",) * hypothesis.cut + ("repeats",) * repeats
 
 
@@ -51,10 +53,11 @@ def ranked_lines(number: int, found: Sequence[Translation]) -> list[str]:
     return [f"{number}\t{each.score:.6f}\t{each.log_prob:.6f}\t{each.text}" for each in found]
 
 
-def join(parts: list[list[Translation]]) -> list[Translation]:
-    """A line's translations from those of its parts: the k-th best of each, joined."""
+def join(text: str, parts: list[list[Translation]]) -> list[Translation]:
+    """A line's translations from those of its parts: the k-th best of each, joined. What has no part is blank, or
+    nothing that a vocabulary knows, which stays as it is."""
     if not parts:
-        return [Translation("", 0.0, 0.0)]
+        return [Translation(_BREAKS.sub(" ", text) if text.strip() else "", 0.0, 0.0)]
     if len(parts) == 1:
         return parts[0]
     ranks = [[part[rank] for part in parts] for rank in range(min(len(part) for part in parts))]

@@ -16,10 +16,10 @@ from mt.decoding.batched_search import Hypothesis, Source, max_target_length, se
 from mt.decoding.beam_search import SearchConfig, trace
 from mt.decoding.constraints import Constrainer, Constraints
 from mt.decoding.ensemble import Ensemble
-from mt.decoding.fusion import Fused
+from mt.decoding.fusion import DEFAULT_WEIGHT, Fused
 from mt.decoding.keeping import Hidden, Kind, find
 from mt.decoding.minimum_risk import expected_utilities
-from mt.decoding.reader import SURROGATES, Attention, Reader, source_lengths
+from mt.decoding.reader import Attention, Reader, characters, source_lengths
 from mt.decoding.sampling import SamplingConfig
 from mt.decoding.scoring import attention_maps
 from mt.decoding.splitting import split_long
@@ -47,7 +47,7 @@ class Translator(Reader):
         *runs: str | pathlib.Path,
         checkpoint: str = "best",
         language_model: str | pathlib.Path | None = None,
-        weight: float = 0.0,
+        weight: float = DEFAULT_WEIGHT,
     ) -> "Translator":
         """The translator that a run has trained, or several as an ensemble: each token's probability is their mean.
 
@@ -56,7 +56,7 @@ class Translator(Reader):
                 is a checkpoint of its own.
             checkpoint: "best" by dev BLEU, "last", or a step.
             language_model: a run of a language model of the target, for shallow fusion; None is without.
-            weight: what its log-probabilities count, beside the translator's; say 0.2.
+            weight: what its log-probabilities count, beside the translator's.
 
         Raises:
             UserError: one is not a run, has no such checkpoint, or a file of it is damaged; or several do not share
@@ -81,7 +81,8 @@ class Translator(Reader):
         """The best translation of each text.
 
         Args:
-            texts: one translation unit each; an empty or blank one gives "". Half a surrogate pair counts as U+FFFD.
+            texts: one translation unit each; an empty or blank one gives "", and one of which the vocabulary has
+                nothing itself. Half a surrogate pair counts as U+FFFD, a control character as a space.
             constraints: see `n_best`.
             search: fields of `SearchConfig` to change, say beam_size=1.
         """
@@ -129,7 +130,7 @@ class Translator(Reader):
             for of_text, (*_, wanted) in zip(parts, different)
         ]
         found = iter(self._search([source for of_text in sources for source in of_text], config, n, sampling))
-        joined = {key: join([next(found) for _ in of_text]) for key, of_text in zip(different, sources)}
+        joined = {key: join(key[0], [next(found) for _ in of_text]) for key, of_text in zip(different, sources)}
         for text, nothing, wanted in different:
             if nothing:
                 joined[text, nothing, wanted] = [Translation(text, 0.0, 0.0)]
@@ -147,7 +148,7 @@ class Translator(Reader):
 
     def hide(self, text: str, parts: Sequence[str]) -> Hidden:
         """A text as `n_best` sees it where some of its parts are to be kept; see `keeping.hide`."""
-        return self._constrainer.hide(SURROGATES.sub("\ufffd", text), parts)
+        return self._constrainer.hide(characters(text), parts)
 
     def _source(self, text: str, ids: list[int], wanted: Constraints, first: bool) -> Source:
         keep = tuple(stand_in for stand_in in wanted.keep if stand_in in text)

@@ -37,7 +37,9 @@ def test_where_nothing_keeps_to_them_there_is_a_translation_that_says_so(tiny_tr
 
 def test_of_a_long_text_the_first_part_keeps_what_is_asked_and_all_what_is_forbidden(tiny_translator):
     [found] = tiny_translator.translate(["I have a cat. " * 20], [Constraints("Oh", (("chat",),), ("la", "le"))])
-    assert found.startswith("Oh") and re.search(r"\bchat\b", found) and not re.search(r"\bl[ae]\b", found)
+    assert found.startswith("Oh") and re.search(r"\bchat\b", found)
+    # A model that knows nothing writes bytes that are no character; a word goes on with them, as with any letter's.
+    assert not re.search(r"\bl[ae](?![\w\ufffd])", found)
 
 
 def test_bad_constraints_are_named(tiny_translator):
