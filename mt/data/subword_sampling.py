@@ -22,8 +22,9 @@ class SubwordSamplingConfig:
     and test sentences are always cut in the best way, and so is what would not fit a batch's row otherwise.
 
     Attributes:
-        source: of the source's sentences; 0 is no sampling.
-        target: of the target's.
+        source: how the source's sentences are cut: with BPE, the probability that a merge is left out, say 0.1; with a
+            unigram vocabulary, an exponent, by which a smaller number is more random, say 0.2; 0 is no sampling.
+        target: the same of the target's.
     """
 
     source: float = 0.0

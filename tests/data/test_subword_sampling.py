@@ -1,13 +1,19 @@
 """Sentences cut anew, as a function of a seed, and still the same sentences."""
 
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+import sentencepiece
 
 from mt.data.datasets import Languages
 from mt.data.subword_sampling import SubwordSamplingConfig, resample
 from mt.data.tokenized import FilterConfig, default_cache, tokenized_corpus
 from mt.data.tokenizer import Tokenizer, TokenizerConfig
 from mt.data.tokenizers import Tokenizers
+from mt.errors import UserError
 from tests.conftest import shipped_pairs
 
 PAIRS = shipped_pairs("train", 300)
@@ -36,6 +42,37 @@ def test_it_does_not_depend_on_what_was_drawn_before(tokenizers):
     first = tokenizers.source.sample(best, 0.2, 5)
     tokenizers.source.sample(best[:7], 0.2, 6)
     assert tokenizers.source.sample(best, 0.2, 5) == first
+
+
+def test_another_process_draws_the_same(of_kind, tmp_path):
+    texts = [source for source, _ in PAIRS[:50]]
+    if not hasattr(of_kind.source, "model"):
+        pytest.skip("of one file alone")
+    (tmp_path / "tokenizer.model").write_bytes(of_kind.source.model)
+    program = (
+        "import json, sys, sentencepiece; from mt.data.sampled_encoding import sampled_encoding\n"
+        "processor = sentencepiece.SentencePieceProcessor(model_file=sys.argv[1])\n"
+        "print(json.dumps(sampled_encoding(processor, json.load(sys.stdin), 0.3, 11, int)))"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "tokenizer.model")]
+    one, other = (
+        subprocess.run(command, input=json.dumps(texts), capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    )
+    assert one == other and len(json.loads(one)) == 50
+
+
+def test_a_sentencepiece_that_cannot_be_seeded_is_refused(tokenizers, monkeypatch):
+    monkeypatch.setattr(sentencepiece, "__version__", "0.2.3")
+    with pytest.raises(UserError, match="sentencepiece 0.2.3 draws other pieces in each process"):
+        tokenizers.source.sample([[5, 2]], 0.1, 1)
+
+
+def test_no_merge_is_left_out_more_often_than_always():
+    texts = [text for pair in PAIRS for text in pair]
+    bpe = Tokenizer.train(texts, TokenizerConfig(vocab_size=500, kind="bpe"))
+    with pytest.raises(UserError, match="1.5 is the probability that a merge is left out"):
+        bpe.sample(bpe.encode(["Hello."]), 1.5, 1)
 
 
 def test_a_language_code_and_what_has_no_piece_stay(marian_tokenizer_files, tmp_path):
