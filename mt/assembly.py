@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from mt import parallel
 from mt.config import RunConfig
 from mt.data.pieces import mask_of, word_starts
 from mt.data.tokenizer import UNK
@@ -15,7 +14,7 @@ from mt.models.interface import Params, dummy_batch
 from mt.training.masked_tokens import MaskedTokenObjective
 from mt.training.objectives import Objective, TranslationObjective
 from mt.training.optimizer import build
-from mt.training.train_step import TrainState, initial_state, make_train_step
+from mt.training.train_step import TrainState, initial_state, make_train_step, train_on_devices
 
 
 class Training(NamedTuple):
@@ -25,7 +24,7 @@ class Training(NamedTuple):
         objective: what is minimised.
         train_step: the update on all devices; the state that it is given is donated to it.
         initial_state: makes the state before the first step, of given parameters or of random ones that depend on the
-            config's seed alone.
+            config's seed alone; without what is remembered.
     """
 
     objective: Objective
@@ -57,7 +56,7 @@ def assemble(
             params = model.init(jax.random.key(config.seed), dummy_batch())["params"]
         return initial_state(params, optimizer, training.average_decay > 0)
 
-    return Training(objective, parallel.data_parallel(step, donate_state=True, devices=devices), begin)
+    return Training(objective, train_on_devices(step, donate_state=True, devices=devices), begin)
 
 
 def _next_token(config: RunConfig, model: Any, tokenizers: Tokenizers | None) -> Objective:

@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import itertools
-import json
 import logging
 import math
 import os
@@ -15,15 +14,18 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
 from mt import parallel
-from mt.checksums import crc32
+from mt.checksums import crc32, crc32_of_row
 from mt.errors import UserError
+from mt.files import parse_json, write_json
 
 FOLDER = "checkpoints"
 PARAMS = "params"
+_CARRY = "carry"
 _CRC32 = "crc32"
 
 
@@ -51,11 +53,13 @@ class Saved(NamedTuple):
         params: tree of arrays, to translate with.
         optimizer_state: tree of arrays: all else that going on takes.
         position: of the data, a JSON value.
+        carry: what is remembered of the batches before, a tree of arrays [local devices, rows, ...], if anything is.
     """
 
     params: Any
     optimizer_state: Any
     position: Any
+    carry: Any = ()
 
 
 class Checkpoints:
@@ -85,13 +89,17 @@ class Checkpoints:
                 best_fn=_score,  # without it, metrics are not written
                 create=True,
             ),
-            item_names=("params", "optimizer_state", "position", _CRC32),
+            item_names=("params", "optimizer_state", "position", _CARRY, _CRC32),
         )
 
     def save(self, step: int, saved: Saved, metrics: dict[str, float] | None) -> None:
         """Begins to save; training may go on at once. `metrics` are of the dev set, if it was evaluated just now: the
         best has the highest "score"."""
-        sums = {name: crc32(getattr(saved, name)) for name in saved._fields}
+        sums = {name: crc32(getattr(saved, name)) for name in saved._fields if name != _CARRY}
+        carry = {}
+        if jax.tree.leaves(saved.carry):
+            sums[_CARRY] = _sums_of_rows(parallel.local_rows(saved.carry))
+            carry[_CARRY] = ocp.args.StandardSave(parallel.rows_to_global(saved.carry))
         with _writable(self.folder):
             self._manager.save(
                 step,
@@ -100,6 +108,7 @@ class Checkpoints:
                     optimizer_state=ocp.args.StandardSave(parallel.to_global(saved.optimizer_state)),
                     position=ocp.args.JsonSave(saved.position),
                     crc32=ocp.args.JsonSave(sums),
+                    **carry,
                 ),
                 metrics=metrics,
                 force=True,
@@ -123,16 +132,31 @@ class Checkpoints:
         scores = [(score_of(self._run, step), step) for step in ranked(self._run)]
         return max(scores, key=lambda each: (each[0], -each[1]), default=(-math.inf, 0))
 
+    def is_evaluated(self, step: int) -> bool:
+        """Whether a checkpoint has metrics of the dev set."""
+        return score_of(self._run, step) > -math.inf
+
+    def add_metrics(self, step: int, metrics: dict[str, float]) -> None:
+        """Gives metrics to a checkpoint that was saved without. All hosts do so together."""
+        if parallel.is_main():
+            write_json(_metrics(self._run, step), metrics)
+        parallel.wait_for_all("metrics added")
+        self._manager.reload()
+
     def restore(self, step: int, like: Saved) -> Saved:
         """All of a checkpoint, with the shapes and dtypes of `like`, replicated over the local devices.
 
         Raises:
             Damaged: it is.
         """
+        carry = {}
+        if jax.tree.leaves(like.carry):
+            carry[_CARRY] = ocp.args.StandardRestore(parallel.abstract_rows(like.carry))
         args = ocp.args.Composite(
             params=ocp.args.StandardRestore(_abstract(like.params)),
             optimizer_state=ocp.args.StandardRestore(_abstract(like.optimizer_state)),
             position=ocp.args.JsonRestore(),
+            **carry,
         )
         with _readable(self.folder / str(step)):
             found = self._manager.restore(step, args=args)
@@ -140,7 +164,11 @@ class Checkpoints:
         for name, tree in {**local, "position": found["position"]}.items():
             _check(self.folder / str(step), name, tree)
         params, optimizer_state = map(parallel.replicate, local.values())
-        return Saved(params, optimizer_state, found["position"])
+        remembered: Any = ()
+        if carry:
+            remembered = parallel.rows_from_global(found[_CARRY])
+            _compare(self.folder / str(step), _CARRY, _sums_of_rows(remembered))
+        return Saved(params, optimizer_state, found["position"], remembered)
 
     def set_aside(self, step: int) -> pathlib.Path:
         """Takes a damaged checkpoint out of the way of those to come; where it is then. All hosts do so together."""
@@ -216,11 +244,15 @@ def _drop_damaged_metrics(run: pathlib.Path) -> None:
 
 def score_of(run: pathlib.Path, step: int) -> float:
     """How good a checkpoint was on the dev set: the higher, the better; minus infinity if it was not evaluated."""
-    path = run / FOLDER / str(step) / "metrics" / "metrics"
+    path = _metrics(run, step)
     if not path.is_file():
         return -math.inf
     with _readable(run / FOLDER / str(step)):
-        return _score(json.loads(path.read_text()))
+        return _score(parse_json(path.read_text()))
+
+
+def _metrics(run: pathlib.Path, step: int) -> pathlib.Path:
+    return run / FOLDER / str(step) / "metrics" / "metrics"
 
 
 def restore_params(run: pathlib.Path, step: int, like: Any) -> Any:
@@ -237,12 +269,26 @@ def restore_params(run: pathlib.Path, step: int, like: Any) -> Any:
 
 def _check(folder: pathlib.Path, name: str, tree: Any) -> None:
     """Raises Damaged where a part of a checkpoint is not what was saved."""
+    _compare(folder, name, crc32(tree))
+
+
+def _sums_of_rows(tree: Any) -> dict[str, int]:
+    """Of arrays [local devices, rows, ...], sums that all hosts know and that do not depend on how rows are spread."""
+    found = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        rows = np.asarray(leaf).reshape(-1, *leaf.shape[2:])
+        first = jax.process_index() * len(rows)
+        found[jax.tree_util.keystr(path)] = sum(crc32_of_row(row, first + n) for n, row in enumerate(rows))
+    return parallel.sum_over_hosts(found)
+
+
+def _compare(folder: pathlib.Path, name: str, found: dict[str, int]) -> None:
     path = folder / _CRC32 / "metadata"
     if not path.is_file():
         return  # of an earlier version, or imported
     with _readable(folder):
-        expected = json.loads(path.read_text())
-        different = [part for part, value in crc32(tree).items() if expected[name].get(part) != value]
+        expected = parse_json(path.read_text())
+        different = [part for part, value in found.items() if expected[name].get(part) != value]
         if different:
             raise ValueError(f"{name}{different[0]}")
 

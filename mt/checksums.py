@@ -18,6 +18,13 @@ def _of_array(leaf: Any) -> int:
     return zlib.crc32(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8).data)
 
 
+def crc32_of_row(row: np.ndarray, number: int) -> int:
+    """The CRC-32 of a row's bytes, and of its number."""
+    return zlib.crc32(
+        np.ascontiguousarray(row).reshape(-1).view(np.uint8).data, zlib.crc32(number.to_bytes(8, "little"))
+    )
+
+
 def crc32_of_file(path: pathlib.Path) -> int:
     """The CRC-32 of a file's bytes."""
     found = 0

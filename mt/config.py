@@ -95,6 +95,11 @@ class RunConfig:
             )
         if self.training.consistency and self.model.objective != "next_token":
             raise UserError(f"training.consistency: is not for {self.model.architecture}; set it to 0")
+        if getattr(self.model, "memory_length", 0) and self.data.batching.kind != "documents":
+            raise UserError(
+                "model.memory_length: what stood before can only be remembered where batches keep its order; set "
+                "data.batching.kind to documents, or the length to 0"
+            )
         if self.training.best_by == "bleu" and not self.translates:
             raise UserError('training.best_by: there is no BLEU where nothing is translated; set it to "loss"')
 

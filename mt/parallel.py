@@ -1,7 +1,8 @@
 """Devices and hosts: the one place that knows how many there are, and the only `jax.pmap`.
 
-State is replicated and enters and leaves pmap with its plain shapes; batches have a leading axis of devices. A
-pmapped function must reduce over `AXIS` all that it returns: what is not reduced would silently be one device's.
+State is replicated and enters and leaves pmap with its plain shapes; batches, and what is remembered of them, have a
+leading axis of devices. A pmapped function must reduce over `AXIS` all else that it returns: what is not reduced would
+silently be one device's.
 """
 
 import contextlib
@@ -119,20 +120,28 @@ def describe() -> str:
 
 
 def data_parallel(
-    step: Callable[[Any, Any], Any], donate_state: bool = False, devices: Sequence[jax.Device] | None = None
+    step: Callable[[Any, Any], Any],
+    state_axes: Any = None,
+    out_axes: Any = None,
+    donate_state: bool = False,
+    devices: Sequence[jax.Device] | None = None,
 ) -> Callable[[Any, Any], Any]:
     """Compiles step(state, batch) for several devices, each with its rows of the batch.
 
     Args:
-        step: a pure function; all that it returns must be reduced over `AXIS`.
+        step: a pure function; all that it returns must be reduced over `AXIS`, but for what `out_axes` says.
+        state_axes: what the state's beginnings are: None is replicated, 0 is sharded.
+        out_axes: the same of the results.
         donate_state: the state's memory is given to the result.
         devices: which, if not all.
 
     Returns:
-        A function of a replicated state and a sharded batch. Its results have plain shapes.
+        A function of a state and a sharded batch. What is replicated has plain shapes.
     """
     donated = (0,) if donate_state else ()
-    return jax.pmap(step, axis_name=AXIS, in_axes=(None, 0), out_axes=None, donate_argnums=donated, devices=devices)
+    return jax.pmap(
+        step, axis_name=AXIS, in_axes=(state_axes, 0), out_axes=out_axes, donate_argnums=donated, devices=devices
+    )
 
 
 def map_rows(function: Callable[[Any, Any], Any], devices: Sequence[jax.Device]) -> Any:
@@ -160,9 +169,9 @@ def fetch_rows(found: Tree) -> Tree:
     return jax.tree.map(lambda values: values.reshape(-1, *values.shape[2:]), jax.device_get(found))
 
 
-def shard(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def shard(rows: Any) -> Any:
     """This host's rows [rows, ...], as [local devices, rows / local devices, ...]."""
-    return {name: _split(values, jax.local_device_count()) for name, values in batch.items()}
+    return jax.tree.map(lambda values: _split(values, jax.local_device_count()), rows)
 
 
 def _split(values: np.ndarray, devices: int) -> np.ndarray:
@@ -194,6 +203,60 @@ def to_global(tree: Tree) -> Tree:
         return jax.make_array_from_single_device_arrays(array.shape, sharding, copies)
 
     return jax.tree.map(convert, tree)
+
+
+def rows_to_global(tree: Tree) -> Tree:
+    """Rows of each device's own, [local devices, rows, ...], as arrays [all rows, ...] that all hosts share."""
+
+    def convert(like: jax.ShapeDtypeStruct, rows: np.ndarray) -> jax.Array:
+        parts = [jax.device_put(part, device) for part, device in zip(rows, jax.local_devices(), strict=True)]
+        return jax.make_array_from_single_device_arrays(like.shape, like.sharding, parts)
+
+    return jax.tree.map(convert, abstract_rows(tree), local_rows(tree))
+
+
+def local_rows(tree: Tree) -> Tree:
+    """Rows of each device's own, [local devices, rows, ...], as numpy arrays."""
+
+    def convert(array: Any) -> np.ndarray:
+        if isinstance(array, np.ndarray):
+            return array
+        return np.stack([part.reshape(array.shape[1:]) for part in _parts(array)])
+
+    return jax.tree.map(convert, tree)
+
+
+def rows_from_global(tree: Tree) -> Tree:
+    """Arrays [all rows, ...], as numpy arrays of each local device's own, [local devices, rows, ...]."""
+    return jax.tree.map(lambda array: np.stack(_parts(array)), tree)
+
+
+def _parts(array: jax.Array) -> list[np.ndarray]:
+    """What each of the local devices has of an array, in their order."""
+    own = {shard.device: np.asarray(shard.data) for shard in array.addressable_shards}
+    return [own[device] for device in jax.local_devices()]
+
+
+def abstract_rows(tree: Any) -> Any:
+    """The shapes and places that `rows_to_global` would give rows of each device's own, [local devices, rows, ...]."""
+    sharding = NamedSharding(jax.sharding.Mesh(jax.devices(), AXIS), PartitionSpec(AXIS))
+
+    def convert(leaf: Any) -> jax.ShapeDtypeStruct:
+        shape = leaf.shape[1] * jax.device_count(), *leaf.shape[2:]
+        return jax.ShapeDtypeStruct(shape, leaf.dtype, sharding=sharding)
+
+    return jax.tree.map(convert, tree)
+
+
+def sum_over_hosts(numbers: dict[str, int]) -> dict[str, int]:
+    """Each number's sum, modulo 2^32, over the hosts, which must ask together."""
+    if jax.process_count() == 1:
+        return {name: number % (1 << 32) for name, number in numbers.items()}
+    from jax.experimental import multihost_utils
+
+    own = np.array([number % (1 << 32) for number in numbers.values()], np.uint32)
+    every = multihost_utils.process_allgather(own).astype(np.uint64)
+    return {name: int(total) % (1 << 32) for name, total in zip(numbers, every.reshape(-1, len(own)).sum(0))}
 
 
 def any_host(flag: bool) -> bool:

@@ -54,10 +54,12 @@ def few_programs():
 
 @pytest.fixture(scope="session")
 def corpus_folder(tmp_path_factory) -> pathlib.Path:
-    """600 / 40 / 40 pairs of the shipped corpus as files."""
+    """600 / 40 / 40 pairs of the shipped corpus as files; those of dev and test of like length, for few programs."""
     folder = tmp_path_factory.mktemp("corpus")
     for split, count in (("train", 600), ("dev", 40), ("test", 40)):
-        for language, lines in zip(("en", "fr"), zip(*shipped_pairs(split, count))):
+        pairs = shipped_pairs(split, count if split == "train" else 10 * count)
+        alike = [pair for pair in pairs if split == "train" or len(pair[0]) in range(26, 33)]
+        for language, lines in zip(("en", "fr"), zip(*alike[:count])):
             (folder / f"{split}.{language}").write_text("".join(f"{line}\n" for line in lines), "utf-8")
     return folder
 

@@ -77,7 +77,8 @@ def test_a_models_architecture_is_read_from_json():
     del without["model"]["architecture"]  # as runs have it that are older than other architectures
     assert from_json(run_config.RunConfig, without, "x") == run_config.RunConfig()
     with pytest.raises(
-        UserError, match=r"model.architecture must be one of transformer, gpt, bert, not 'gtp' \(did you mean"
+        UserError,
+        match=r"model.architecture must be one of transformer, gpt, bert, transformer_xl, not 'gtp' \(did you mean",
     ):
         from_json(run_config.RunConfig, {"model": {"architecture": "gtp"}}, "x")
     with pytest.raises(UserError, match="unknown field model.norm"):

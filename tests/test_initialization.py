@@ -34,4 +34,9 @@ def test_pieces_keep_their_vectors_in_a_wider_vocabulary(run, corpus_folder, tmp
         jax.tree.map(np.array_equal, old.params["decoder_layers_0"], new.params["decoder_layers_0"])
     )
     assert not all(changed)
-    assert f"{len(shared):,} of {len(pieces[1]):,} pieces have a vector there" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"{len(shared):,} of {len(pieces[1]):,} pieces have a vector there" in said
+    assert "as what it starts from has it" not in said
+    other = tiny_run_arguments(corpus_folder, 1) + ["--workdir", str(tmp_path / "other"), "--model.model-dim", "32"]
+    assert cli.main([*other, "--start-from", str(run)]) == 0
+    assert "model: as what it starts from has it (model_dim 16, not 32)" in capsys.readouterr().err

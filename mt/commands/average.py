@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import tyro
 
-from mt import trained
+from mt import pretrained, trained
 from mt.bundles import is_bundle
 from mt.checkpoint import ranked, save_params, steps
 from mt.errors import UserError
@@ -25,7 +25,7 @@ class Arguments:
         run: the --workdir of a training.
         out: folder to make.
         last: how many of the newest checkpoints; left out, and --best too, is all that there are.
-        best: how many of the best on the dev set.
+        best: how many of the best on the dev set, among those that are kept.
     """
 
     run: tyro.conf.Positional[pathlib.Path]
@@ -38,7 +38,7 @@ def main(arguments: Arguments) -> None:
     """Runs the verb."""
     if arguments.out.exists():
         raise UserError(f"{arguments.out}: is there already; name a new folder")
-    if is_bundle(arguments.run):
+    if is_bundle(pretrained.locate(arguments.run)):
         raise UserError(f"{arguments.run}: is a bundle, which holds one checkpoint alone; name the run that it is of")
     chosen = _choose(arguments)
     found = trained.load(arguments.run, str(chosen[0]))
@@ -52,7 +52,12 @@ def main(arguments: Arguments) -> None:
         write_json(folder / trained.CONFIG, trained.read_config(arguments.run))
         save_params(folder, max(chosen), jax.device_put(mean))
     written = ", ".join(map(str, sorted(chosen)))
-    print(f"the mean of {arguments.run} at steps {written} in {arguments.out}", file=sys.stderr)
+    what = (
+        f"the mean of {arguments.run} at steps"
+        if len(chosen) > 1
+        else f"{arguments.run}, of which one is kept, at step"
+    )
+    print(f"{what} {written} in {arguments.out}", file=sys.stderr)
 
 
 def _choose(arguments: Arguments) -> list[int]:

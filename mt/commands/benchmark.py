@@ -31,6 +31,7 @@ from mt.errors import UserError
 from mt.initialization import adopt, build_model
 from mt.models.interface import dummy_batch, writes
 from mt.serialization import from_json
+from mt.training.objectives import initial_carry
 
 _BAR = 40  # characters of the longest bar of a plot
 
@@ -215,6 +216,8 @@ def _train(arguments: Arguments, report: _Report) -> None:
         stream.close()
     training = assemble(config, model)
     state = parallel.replicate(jax.jit(training.initial_state)())
+    rows = len(batches[0]["target_tokens"])
+    state = state._replace(carry=parallel.shard(jax.device_get(initial_carry(training.objective, rows))))
     report.add(measure_training(model, training.train_step, state, batches, arguments.steps, arguments.repeats))
 
 

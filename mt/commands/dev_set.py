@@ -15,8 +15,8 @@ from mt.data.pipeline import evaluation_batches
 from mt.data.tokenized import FilterConfig, tokenized_corpus
 from mt.data.tokenizers import Tokenizers
 from mt.decoding.translator import Translator
-from mt.training.objectives import Objective
-from mt.training.train_step import make_evaluation_step
+from mt.training.objectives import Objective, initial_carry
+from mt.training.train_step import evaluate_on_devices, make_evaluation_step
 
 
 def dev_evaluation(
@@ -33,7 +33,21 @@ def loss_on(
 ) -> Callable[[Any], float]:
     """A function from replicated parameters to the loss on "dev" or "test", in nats for each of what the objective
     counts; all hosts call it together."""
-    batching, corpus = config.data.batching, config.data.corpus(split)
+    sums = sums_on(config.data.corpus(split), split, config, tokenizers, shapes, objective)
+
+    def loss(params: Any) -> float:
+        nll, weight = sums(params)
+        return nll / weight
+
+    return loss
+
+
+def sums_on(
+    corpus: str, split: str, config: RunConfig, tokenizers: Tokenizers, shapes: list[Shape], objective: Objective
+) -> Callable[[Any], tuple[float, float]]:
+    """A function from replicated parameters to the loss on a corpus' split, in nats, and to the count of what it is of;
+    all hosts call it together."""
+    batching = config.data.batching
     keep_all = FilterConfig(max_length=batching.row_length, max_ratio=float("inf"), duplicates="keep")
     made_of = corpus, split, config.data.languages, tokenizers, keep_all, config.data.cache_folder
     if parallel.is_main():
@@ -44,21 +58,25 @@ def loss_on(
         which, index = np.zeros(len(tokenized), np.int64), np.arange(len(tokenized))
         tokenized = infill([tokenized], which, index, tokenizers, infilling, batching.row_length, [0])
     part = jax.process_index(), jax.process_count()
-    evaluation_step = parallel.data_parallel(make_evaluation_step(objective))
+    evaluation_step = evaluate_on_devices(make_evaluation_step(objective))
+    carry = parallel.shard(jax.device_get(initial_carry(objective, shapes[0].rows // jax.process_count())))
 
-    def loss(params: Any) -> float:
+    def sums_of(params: Any) -> tuple[float, float]:
         nll = weight = 0.0
+        remembered = carry
         for batch in evaluation_batches(tokenized, batching, shapes, part):
-            sums = jax.device_get(evaluation_step(params, parallel.shard(batch)))
+            sums, remembered = evaluation_step((params, remembered), parallel.shard(batch))
+            sums = jax.device_get(sums)
             nll, weight = nll + float(sums["nll"]), weight + float(sums["weight"])
-        return nll / weight
+        return nll, weight
 
-    return loss
+    return sums_of
 
 
 def _dev_bleu(config: RunConfig, tokenizers: Tokenizers, model: Any) -> Callable[[Any], float]:
     """A function from parameters to the BLEU of the dev set's translations, or of some of them."""
-    pairs = list(read_pairs(config.data.corpus("dev"), "dev", config.data.languages))
+    every = read_pairs(config.data.corpus("dev"), "dev", config.data.languages)
+    pairs = [pair for pair in every if any(map(str.strip, pair))]  # the others part documents
     wanted = config.training.dev_sentences or len(pairs)
     pairs = pairs[:: max(1, len(pairs) // wanted)][:wanted]
     translator = Translator(model, None, tokenizers, config.search, config.data.batching.row_length)

@@ -1,7 +1,6 @@
 """`mt evaluate`: BLEU, chrF and TER of a run's translations."""
 
 import dataclasses
-import math
 import pathlib
 import re
 import sys
@@ -13,15 +12,18 @@ from tqdm import tqdm
 from mt import evaluation, parallel, pretrained, trained
 from mt.arguments import default
 from mt.commands.fusing import FusionOptions
+from mt.commands.reporting import remembering, report_text, tell
 from mt.commands.searching import SearchOptions
 from mt.data.datasets import SPLIT_NAMES, read_aligned, read_pairs
 from mt.data.pipeline import DataConfig
+from mt.data.text import batched
 from mt.data.tokenized import default_cache
-from mt.decoding.generator import Generator
 from mt.decoding.translator import Translator
 from mt.errors import UserError
 from mt.files import check_output, write_atomically, write_json
 from mt.serialization import from_json
+
+_CHUNK = 512  # sentences that are translated before the progress bar moves
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Arguments:
             together.
         translations: file for the translations; empty is none.
         moses: BLEU of lower-cased text cut by Moses' rules too, as papers on Multi30k give it; needs the extra `moses`.
+        memory_length: tokens before that a model which remembers sees.
         search: what to search for; left out, the run's config says.
         fusion: a language model that takes part in the search.
     """
@@ -57,6 +60,7 @@ class Arguments:
     translations: Annotated[str, default("none")] = ""
     moses: bool = False
     search: tyro.conf.OmitArgPrefixes[SearchOptions] = SearchOptions()
+    memory_length: Annotated[int | None, default("as in training", "INT")] = None
     fusion: tyro.conf.OmitArgPrefixes[FusionOptions] = FusionOptions()
 
 
@@ -88,8 +92,11 @@ def main(arguments: Arguments) -> None:
     if not found.languages.source:
         if options := [name for name in ("translations", "moses", "source") if getattr(arguments, name)]:
             raise UserError(f"--{options[0]}: {run} is a language model, which does not translate; leave it out")
-        result = report_text(name, found, [text for _, text in pairs])
+        found = remembering(found, arguments.memory_length)
+        split = arguments.split or "test"
+        result = report_text(name, run, found, arguments.corpus, split, [text for _, text in pairs])
     else:
+        remembering(found, arguments.memory_length)
         translator = Translator.of(found)
         translations = translate_all(translator, [source for source, _ in pairs], arguments.search.given())
         result = report(name, found.name, translations, pairs, found.languages.target if arguments.moses else "")
@@ -134,15 +141,12 @@ def read_split(run: pathlib.Path, split: str, corpus: str = "") -> list[tuple[st
 
 def translate_all(translator: Translator, sources: list[str], search: dict[str, Any]) -> list[str]:
     """The best translation of each source, with a progress bar."""
-    bar = tqdm(
-        translator.translate_lines(sources, **search),
-        desc="translating",
-        total=len(sources),
-        unit=" sentences",
-        mininterval=1,
-        file=sys.stderr,
-    )
-    return [best.text for best, *_ in bar]
+    translations: list[str] = []
+    with tqdm(desc="translating", total=len(sources), unit=" sentences", mininterval=1, file=sys.stderr) as bar:
+        for chunk in batched(sources, _CHUNK):
+            translations += translator.translate(chunk, **search)
+            bar.update(len(chunk))
+    return translations
 
 
 def report(
@@ -154,36 +158,3 @@ def report(
     if moses:
         metrics["BLEU by Moses"] = evaluation.moses_bleu(translations, references, moses)
     return tell(name, model, len(pairs), metrics)
-
-
-def report_text(name: str, found: trained.Trained, texts: list[str]) -> dict[str, Any]:
-    """Prints how likely a language model finds text as a table, and returns it with what it is of."""
-    scores = Generator.of(found).likelihoods(texts)
-    known = [(text, score) for text, score in zip(texts, scores) if score]
-    if len(known) < len(texts):
-        print(f"{len(texts) - len(known):,} lines have more than 1,024 tokens, and are left out", file=sys.stderr)
-    nats = -sum(score.log_prob for _, score in known)
-    tokens, characters = sum(len(score.pieces) for _, score in known), sum(len(text) + 1 for text, _ in known)
-    if not tokens:
-        raise UserError(f"{name}: no line is short enough; there is nothing to evaluate on")
-    pieces = len(found.tokenizers.target)
-    metrics = {
-        "perplexity": {
-            "score": math.exp(min(nats / tokens, 100)),
-            "signature": f"{tokens:,} tokens of a vocabulary of {pieces:,}, lines' ends counted",
-        },
-        "bits per character": {
-            "score": nats / math.log(2) / characters,
-            "signature": f"{characters:,} characters, lines' ends counted",
-        },
-    }
-    return tell(name, found.name, len(known), metrics)
-
-
-def tell(name: str, model: str, sentences: int, metrics: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Prints metrics as a table, and returns them with what they are of."""
-    print(f"{name}: {sentences:,} sentences, by {model}")
-    width = max(map(len, metrics))
-    for metric, found in metrics.items():
-        print(f"  {metric:{width}} {found['score']:6.2f}  {found['signature']}")
-    return {"name": name, "model": model, "sentences": sentences, "metrics": metrics}

@@ -4,8 +4,6 @@ import contextlib
 import dataclasses
 import math
 import pathlib
-import shlex
-import sys
 from typing import Annotated, Any
 
 import jax
@@ -17,23 +15,23 @@ from mt.arguments import default
 from mt.assembly import Training, assemble
 from mt.bundles import is_bundle
 from mt.checkpoint import Checkpoints, Damaged, can_go_on, steps
-from mt.commands import evaluate as evaluate_command
-from mt.commands.dev_set import dev_evaluation, loss_on
+from mt.commands.closing import report_loss, show_text, show_translations
+from mt.commands.dev_set import dev_evaluation
 from mt.commands.positional import positional
+from mt.commands.reporting import log
 from mt.config import RunConfig
-from mt.data.batching import Shape
-from mt.data.datasets import fingerprint, read_pairs
+from mt.data.datasets import read_pairs
 from mt.data.pieces import MASK, mask_of
 from mt.data.pipeline import DataConfig, Position, TrainingData
 from mt.data.tokenized import default_cache
 from mt.data.tokenizer import Tokenizer, TokenizerConfig
 from mt.data.tokenizers import NAMES, Tokenizers
-from mt.decoding.generator import Generator
-from mt.decoding.translator import Translator
+from mt.decoding.beam_search import SearchConfig
 from mt.errors import UserError
 from mt.files import locked, write_json
 from mt.initialization import (
     adopt,
+    build_model,
     existing_tokenizers,
     has_tokenizers,
     params_of_parts,
@@ -41,13 +39,14 @@ from mt.initialization import (
     start,
     starting_params,
 )
+from mt.serialization import from_json, to_json
 from mt.training.loop import go_on_from, train
 from mt.training.metrics_writer import MetricsWriter
-from mt.training.objectives import Objective
+from mt.training.objectives import initial_carry
 from mt.training.optimizer import schedule
+from mt.training.stopping import STATUS, Stop, Stopped
 from mt.training.train_step import TrainState
 
-_STOPPED = 75
 _DIED = (
     "mt: error: another process of this training has died; give all of them the same command again, and they go on "
     "from the newest checkpoint"
@@ -97,29 +96,38 @@ def main(arguments: Arguments) -> int:
     parallel.initialize(arguments.coordinator, arguments.num_processes, arguments.process_id)
     parallel.use_compilation_cache(default_cache() / "xla")
     run = arguments.workdir
-    config = adopt(arguments.run, run)
-    _log(f"devices: {parallel.describe()}")
+    config = adopt(_searching_as_tuned(arguments.run, run), run)
+    if config.model != arguments.run.model:
+        log(f"model: as what it starts from has it ({', '.join(_differences(arguments.run.model, config.model))})")
+    log(f"devices: {parallel.describe()}")
     check_devices(config)
     if parallel.is_main():
         _check_folder(run)
-    with parallel.leaving_with_the_others(_DIED, _STOPPED):
-        with locked(run) if parallel.is_main() else contextlib.nullcontext():
-            finished = _train(run, config)
-        parallel.wait_for_all("finished")
-    return 0 if finished else _STOPPED
+    if config.optimizer.frozen:  # names that no parameter has are better known before any text is read
+        jax.eval_shape(assemble(config, build_model(config)).initial_state)
+    try:
+        with Stop() as stop, parallel.leaving_with_the_others(_DIED, STATUS):
+            with locked(run) if parallel.is_main() else contextlib.nullcontext():
+                finished = _train(run, config, stop)
+            parallel.wait_for_all("finished")
+    except Stopped:
+        log(f"stopped, with nothing to save; the same command goes on with {run}")
+        return STATUS
+    return 0 if finished else STATUS
 
 
-def _train(run: pathlib.Path, config: RunConfig) -> bool:
+def _train(run: pathlib.Path, config: RunConfig, stop: Stop) -> bool:
     """Trains; whether to the last step."""
     tokenizers = _prepare(run, config)
     data = _training_data(config, tokenizers)
     for line in data.report():
-        _log(line)
+        log(line)
 
     model = config.model.build(len(tokenizers.target), len(tokenizers.source))
     training = assemble(config, model, tokenizers)
     checkpoints = Checkpoints(run, config.training.keep_last, config.training.keep_best)
-    state, step, position = _start(config, checkpoints, training, tokenizers, model)
+    rows = data.shapes[0].rows // jax.process_count()
+    state, step, position = _start(config, checkpoints, training, tokenizers, model, rows)
     batches = data.batches(position)
     writer = MetricsWriter(run) if parallel.is_main() else None
     state, step, over = train(
@@ -133,30 +141,48 @@ def _train(run: pathlib.Path, config: RunConfig) -> bool:
         checkpoints,
         writer,
         config.training,
+        stop,
     )
     batches.close()
     if over:
         if step < config.training.steps:
-            _log(f"stopped early at step {step}: {config.training.patience} evaluations brought nothing better")
+            log(f"stopped early at step {step}: {config.training.patience} evaluations brought nothing better")
         if not (config.translates or config.is_language_model):
             best = checkpoints.best()[1]
             state, _ = go_on_from(best, checkpoints, state)
-            _report_loss(run, best, state.best_params, config, tokenizers, data.shapes, training.objective)
+            report_loss(run, best, state.best_params, config, tokenizers, data.shapes, training.objective)
     else:
-        _log(f"stopped and saved at step {step} of {config.training.steps}; the same command goes on from there")
+        log(f"stopped and saved at step {step} of {config.training.steps}; the same command goes on from there")
     checkpoints.close()
     if writer is not None:
         writer.close()
         if over and config.translates:
-            _show_translations(run, _reported_split(config), trained.load(run))
+            show_translations(run, config)
         elif over and config.is_language_model:
-            _show_text(run, _reported_split(config), trained.load(run))
+            show_text(run, config)
     return over
 
 
-def _log(line: str) -> None:
-    if parallel.is_main():
-        print(line, file=sys.stderr, flush=True)
+def _differences(asked: Any, taken: Any) -> list[str]:
+    """What a model's config has otherwise than was asked."""
+    if type(asked) is not type(taken):
+        return [f"architecture {taken.architecture}, not {asked.architecture}"]
+    fields = (field.name for field in dataclasses.fields(taken))
+    both = ((name, getattr(taken, name), getattr(asked, name)) for name in fields)
+    return [f"{name} {own}, not {other}" for name, own, other in both if own != other]
+
+
+def _searching_as_tuned(config: RunConfig, run: pathlib.Path) -> RunConfig:
+    """The config with the search that mt tune has found for the run, unless another is asked for than was then."""
+    if not (run / trained.CONFIG).is_file():
+        return config
+    described = trained.read_config(run)
+    before = described.get("search_before_tuning")
+    if before is None or to_json(config.search) != before:
+        return config
+    search: SearchConfig = from_json(SearchConfig, described["run"]["search"], str(run / trained.CONFIG))
+    log("search: as mt tune has found it")
+    return dataclasses.replace(config, search=search)
 
 
 def check_devices(config: RunConfig) -> None:
@@ -193,7 +219,10 @@ def _prepare(run: pathlib.Path, config: RunConfig) -> Tokenizers:
                 )
             before = trained.read_config(run)
             run_config.check_same(run, before["run"], config)
-            write_json(run / trained.CONFIG, run_config.describe(config, before["tokenizer_sha256"]))
+            described = run_config.describe(config, before["tokenizer_sha256"])
+            if config.search == from_json(SearchConfig, before["run"]["search"], str(run / trained.CONFIG)):
+                described |= {name: before[name] for name in ["search_before_tuning"] if name in before}
+            write_json(run / trained.CONFIG, described)
         else:  # also where an earlier start saved nothing: there is nothing to contradict
             tokenizers = make_tokenizers(config)
             tokenizers.save(run)
@@ -233,17 +262,18 @@ def _train_tokenizer(config: TokenizerConfig, data: DataConfig, dev: str) -> Tok
     shares = [share * min(1.0, config.training_lines / lines_read) for share in shares]
     chosen = sum(math.ceil(size * share) for size, share in zip(sizes, shares))
     unit = "pairs" if data.translates else "lines"
-    _log(f"learning a vocabulary of {config.vocab_size:,} pieces from {chosen:,} of {sum(sizes):,} {unit}")
+    log(f"learning a vocabulary of {config.vocab_size:,} pieces from {chosen:,} of {sum(sizes):,} {unit}")
     lines = (
         text
         for corpus, share in zip(corpora, shares)
         for number, pair in enumerate(read_pairs(corpus, "train", data.languages))
         if math.ceil((number + 1) * share) > math.ceil(number * share)  # spread evenly, the first among them
         for text in (pair if data.translates else pair[1:])
+        if text.strip()
     )
     tokenizer = Tokenizer.train(lines, config)
     if len(tokenizer) != config.vocab_size:
-        _log(f"the text has enough for {len(tokenizer):,} pieces only")
+        log(f"the text has enough for {len(tokenizer):,} pieces only")
     return tokenizer
 
 
@@ -257,11 +287,12 @@ def _training_data(config: RunConfig, tokenizers: Tokenizers) -> TrainingData:
 
 
 def _start(
-    config: RunConfig, checkpoints: Checkpoints, training: Training, tokenizers: Tokenizers, model: Any
+    config: RunConfig, checkpoints: Checkpoints, training: Training, tokenizers: Tokenizers, model: Any, rows: int
 ) -> tuple[TrainState, int, Position]:
-    """The state to begin with: of the newest checkpoint, or a new one."""
-    shapes = jax.eval_shape(training.initial_state)
-    _log(f"model: {sum(leaf.size for leaf in jax.tree.leaves(shapes.params)):,} parameters")
+    """The state to begin with, of this host's rows: of the newest checkpoint, or a new one."""
+    carry = parallel.shard(jax.device_get(initial_carry(training.objective, rows)))
+    shapes = jax.eval_shape(training.initial_state)._replace(carry=carry)
+    log(f"model: {sum(leaf.size for leaf in jax.tree.leaves(shapes.params)):,} parameters")
     damaged: dict[int, Damaged] = {}
     for step in checkpoints.steps():
         error = begun = None
@@ -275,8 +306,8 @@ def _start(
         assert begun is not None
         for each in damaged:
             aside = checkpoints.set_aside(each)
-            _log(f"the checkpoint of step {each} is damaged: it is in {aside} now, and one before it is taken")
-        _log(f"going on from step {step}")
+            log(f"the checkpoint of step {each} is damaged: it is in {aside} now, and one before it is taken")
+        log(f"going on from step {step}")
         return begun[0], step, begun[1]
     if damaged:
         raise next(iter(damaged.values()))
@@ -284,65 +315,9 @@ def _start(
     if folder := start(config):
         found = trained.load(folder)
         params = starting_params(found, tokenizers, model, config.seed)
-        _log(f"starting from {found.name}")
+        log(f"starting from {found.name}")
     elif begun_from := parts(config):
         params = params_of_parts(config, model)
-        _log("starting from " + " and ".join(f"the {side} of {folder}" for side, folder in begun_from.items()))
-    return parallel.replicate(jax.jit(training.initial_state)(params)), 0, Position()
-
-
-def _reported_split(config: RunConfig) -> str:
-    """ "test", or "dev" where there is no test set, which is then said."""
-    try:
-        fingerprint(config.data.corpus("test"), "test", config.data.languages)
-    except UserError as error:
-        _log(f"no test set ({error}); reporting on the dev set")
-        return "dev"
-    return "test"
-
-
-def _report_loss(
-    run: pathlib.Path,
-    step: int,
-    params: Any,
-    config: RunConfig,
-    tokenizers: Tokenizers,
-    shapes: list[Shape],
-    objective: Objective,
-) -> None:
-    """Reports on the test set where that is a loss alone; all hosts call it together."""
-    split = _reported_split(config)
-    loss = loss_on(split, config, tokenizers, shapes, objective)(params)
-    if parallel.is_main():
-        sentences = sum(1 for _ in read_pairs(config.data.corpus(split), split, config.data.languages))
-        signature = "of hidden tokens" if config.model.objective == "masked_token" else "of restored text"
-        metrics = {"perplexity": {"score": math.exp(min(loss, 100)), "signature": signature}}
-        result = evaluate_command.tell(split, f"{run} at step {step}", sentences, metrics)
-        write_json(run / f"evaluation-{split}.json", result)
-
-
-def _show_text(run: pathlib.Path, split: str, found: trained.Trained) -> None:
-    """Reports on one of the run's splits, and shows how some of its lines could go on."""
-    texts = [text for _, text in evaluate_command.read_split(run, split)]
-    write_json(run / f"evaluation-{split}.json", evaluate_command.report_text(split, found, texts))
-    begun = [" ".join(text.split()[:2]) for text in texts[:: max(1, len(texts) // 4)]]
-    print()
-    for way, *_ in Generator.of(found).generate(begun):
-        print(f"  {way.text}")
-    print("\nTo go on with text, type:")
-    print(f"  mt generate {shlex.quote(str(run))} {shlex.quote(begun[0])}")
-
-
-def _show_translations(run: pathlib.Path, split: str, found: trained.Trained) -> None:
-    """Reports on one of the run's splits, shows some translations, and says how to go on."""
-    pairs = evaluate_command.read_split(run, split)
-    translator = Translator.of(found)
-    translations = evaluate_command.translate_all(translator, [source for source, _ in pairs], {})
-    result = evaluate_command.report(split, found.name, translations, pairs)
-    write_json(run / f"evaluation-{split}.json", result)
-    print()
-    for number in range(0, len(pairs), max(1, len(pairs) // 4)):
-        print(f"  {found.languages.source}: {pairs[number][0]}")
-        print(f"  {found.languages.target}: {translations[number]}\n")
-    print("To translate, type:")
-    print(f"  echo {shlex.quote(pairs[0][0])} | mt translate {shlex.quote(str(run))}")
+        log("starting from " + " and ".join(f"the {side} of {folder}" for side, folder in begun_from.items()))
+    state = parallel.replicate(jax.jit(training.initial_state)(params))
+    return state._replace(carry=carry), 0, Position()

@@ -54,14 +54,14 @@ def main(arguments: Arguments) -> None:
         raise UserError(f"--sentences {arguments.sentences}: is negative; 0 is all of them")
     parallel.use_cores_as_devices()
     parallel.use_compilation_cache(default_cache() / "xla")
+    for number in arguments.beam_sizes:
+        SearchConfig(beam_size=number)  # says what is out of range before any work
+    for penalty in arguments.length_penalties:
+        SearchConfig(length_penalty=penalty)
     pairs = read_split(arguments.run, "dev")
     wanted = arguments.sentences or len(pairs)
     pairs = pairs[:: max(1, len(pairs) // wanted)][:wanted]
     found = trained.load(arguments.run, arguments.checkpoint)
-    for number in arguments.beam_sizes:
-        dataclasses.replace(found.search, beam_size=number)  # says what is out of range before any work
-    for penalty in arguments.length_penalties:
-        dataclasses.replace(found.search, length_penalty=penalty)
     translator = Translator.of(found)
     print(f"dev: {len(pairs):,} sentences, by {found.name}")
     print(f"{'beam':>6}{'penalty':>9}{arguments.metric:>8}{'seconds':>9}")
@@ -87,6 +87,7 @@ def main(arguments: Arguments) -> None:
     print(f"best: --beam-size {best.beam_size} --length-penalty {best.length_penalty:g}")
     if arguments.save:
         described = trained.read_config(arguments.run)
+        described.setdefault("search_before_tuning", described["run"]["search"])
         described["run"]["search"] = to_json(best)
         write_json(arguments.run / trained.CONFIG, described)
         print(f"kept in {arguments.run / trained.CONFIG}", file=sys.stderr)

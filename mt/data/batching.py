@@ -30,7 +30,8 @@ class BatchingConfig:
     Attributes:
         kind: "packing" puts several pairs into each row of one length, "buckets" one pair into a row of its length's
             bucket. Packing is one shape to compile, fills it better, and has pairs of all lengths in each update;
-            buckets waste no attention on neighbours.
+            buckets waste no attention on neighbours. "documents" packs pairs in their order: each row of a batch goes
+            on where that row of the batch before has ended, for models that remember.
         batch_tokens: target positions a batch, padding included, over all devices and accumulation steps.
         row_length: tokens a row holds on either side; the longest pair that can be trained on.
         num_buckets: how many shapes there are, with "buckets"; their bounds are fitted to the corpus.
@@ -38,7 +39,7 @@ class BatchingConfig:
             run is to go on with unchanged.
     """
 
-    kind: Literal["packing", "buckets"] = "packing"
+    kind: Literal["packing", "buckets", "documents"] = "packing"
     batch_tokens: int = 32_768
     row_length: int = 256
     num_buckets: int = 12
@@ -69,6 +70,7 @@ class Plan(NamedTuple):
         source_offset, target_offset: int64 [pairs], where in the row it begins.
         starts: int64 [batches + 1], where in the arrays above each batch begins.
         shapes: a batch, its shape.
+        document: int64 [pairs], the number of the document that each is in, from 1, if that is to be known.
     """
 
     pair: np.ndarray
@@ -78,6 +80,7 @@ class Plan(NamedTuple):
     target_offset: np.ndarray
     starts: np.ndarray
     shapes: list[Shape]
+    document: np.ndarray | None = None
 
 
 def plan_packing(source_lengths: np.ndarray, target_lengths: np.ndarray, shape: Shape, seed: int) -> Plan:
@@ -156,6 +159,43 @@ def plan_buckets(source_lengths: np.ndarray, target_lengths: np.ndarray, shapes:
     )
 
 
+def plan_documents(source_lengths: np.ndarray, target_lengths: np.ndarray, documents: np.ndarray, shape: Shape) -> Plan:
+    """Each row has its share of the pairs, in their order: of each batch so many as it has room for.
+
+    Args:
+        source_lengths: int [pairs], at most shape.source_length.
+        target_lengths: int [pairs], at most shape.target_length.
+        documents: int [pairs], from 1, the document that each is in; pairs of one stand together.
+        shape: of every batch. The rows' shares are about as many tokens each; the last batches may hold empty rows.
+    """
+    pairs = len(source_lengths)
+    tokens = np.cumsum(source_lengths + target_lengths)
+    shares = np.searchsorted(tokens, tokens[-1] * np.arange(shape.rows + 1) / shape.rows)
+    shares[-1] = pairs
+    batch, row, segment, source_offset, target_offset = (np.empty(pairs, np.int64) for _ in range(5))
+    for number in range(shape.rows):
+        place, source_used, target_used, used = 0, 0, 0, 0
+        for pair in range(shares[number], shares[number + 1]):
+            source, target = int(source_lengths[pair]), int(target_lengths[pair])
+            if source_used + source > shape.source_length or target_used + target > shape.target_length:
+                place, source_used, target_used, used = place + 1, 0, 0, 0
+            batch[pair], row[pair], segment[pair] = place, number, used + 1
+            source_offset[pair], target_offset[pair] = source_used, target_used
+            source_used, target_used, used = source_used + source, target_used + target, used + 1
+    batches = int(batch.max()) + 1
+    order = np.lexsort((segment, row, batch))
+    return Plan(
+        order,
+        row[order],
+        segment[order],
+        source_offset[order],
+        target_offset[order],
+        np.searchsorted(batch[order], np.arange(batches + 1)),
+        [shape] * batches,
+        documents[order],
+    )
+
+
 def fit_buckets(source_lengths: np.ndarray, target_lengths: np.ndarray, config: BatchingConfig) -> list[Shape]:
     """The bucket bounds that leave the fewest padding positions, over all choices of `num_buckets` of them.
 
@@ -198,7 +238,8 @@ def assemble(
 
     Returns:
         int32 arrays [rows / n, length]: `{source,target}_{tokens,positions,segments}`, and `target_inputs`, which are
-        the target's tokens shifted right by one with the corpora's `start` before each sentence.
+        the target's tokens shifted right by one with the corpora's `start` before each sentence. Where the plan knows
+        documents, `{source,target}_documents` too, the number of each token's, 0 at padding.
     """
     shape = plan.shapes[batch]
     rows = shape.rows // part[1]
@@ -212,12 +253,17 @@ def assemble(
         ("source", shape.source_length, plan.source_offset),
         ("target", shape.target_length, plan.target_offset),
     ):
-        tokens, positions, segments = (np.zeros(rows * length, np.int32) for _ in range(3))
+        fields = {field: np.zeros(rows * length, np.int32) for field in ("tokens", "positions", "segments")}
+        if plan.document is not None:
+            fields["documents"] = np.zeros(rows * length, np.int32)
         for number, each in enumerate(corpora):
             own = corpus[pair] == number
             begin = (plan.row[chosen[own]] - first) * length + offsets[chosen[own]]
-            _fill(getattr(each, name), index[pair[own]], begin, plan.segment[chosen[own]], tokens, positions, segments)
-        for field, values in (("tokens", tokens), ("positions", positions), ("segments", segments)):
+            of_pairs = {"segments": plan.segment[chosen[own]]}
+            if plan.document is not None:
+                of_pairs["documents"] = plan.document[chosen[own]]
+            _fill(getattr(each, name), index[pair[own]], begin, of_pairs, fields)
+        for field, values in fields.items():
             result[f"{name}_{field}"] = values.reshape(rows, length)
     shifted = np.roll(result["target_tokens"], 1, axis=1)
     begins = (result["target_positions"] == 0) & (result["target_segments"] > 0)
@@ -227,17 +273,13 @@ def assemble(
 
 
 def _fill(
-    side: Side,
-    index: np.ndarray,
-    begin: np.ndarray,
-    segment: np.ndarray,
-    tokens: np.ndarray,
-    positions: np.ndarray,
-    segments: np.ndarray,
+    side: Side, index: np.ndarray, begin: np.ndarray, of_pairs: dict[str, np.ndarray], fields: dict[str, np.ndarray]
 ) -> None:
+    """Writes pairs' tokens where they begin, their positions, and what is the same for all of a pair's tokens."""
     lengths = side.lengths[index].astype(np.int64)
     within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     places = np.repeat(begin, lengths) + within
-    tokens[places] = side.tokens[np.repeat(side.starts[index], lengths) + within]
-    positions[places] = within
-    segments[places] = np.repeat(segment, lengths)
+    fields["tokens"][places] = side.tokens[np.repeat(side.starts[index], lengths) + within]
+    fields["positions"][places] = within
+    for field, values in of_pairs.items():
+        fields[field][places] = np.repeat(values, lengths)

@@ -45,7 +45,7 @@ class Languages:
 
 
 def read_pairs(corpus: str, split: str, languages: Languages) -> Iterator[tuple[str, str]]:
-    """The pairs of one split of a corpus, in its order.
+    """The pairs of one split of a corpus, in its order. One that is blank on both sides parts two documents.
 
     Args:
         corpus: one of
@@ -244,10 +244,13 @@ class _Text:
 
 
 def _pairs_of_text(lines: Iterator[str], languages: Languages) -> Iterator[tuple[str, str]]:
-    """Each line with nothing, or with the line before it, as its source; empty lines part documents."""
+    """Each line with nothing, or with the line before it, as its source; empty lines part documents, and are pairs of
+    nothing."""
     before = ""
     for line in lines:
-        if line.strip() and (before or not languages.source):
+        if not line.strip():
+            yield "", ""
+        elif before or not languages.source:
             yield before, line
         before = line if languages.source and line.strip() else ""
 
@@ -342,7 +345,7 @@ class _Tfds:
         )
         if self.languages.alone:
             # An example may be a whole document.
-            lines = (line for (document,) in rows for line in document.split("\n"))
+            lines = (line for (document,) in rows for line in (*document.split("\n"), ""))
             yield from _pairs_of_text(lines, self.languages)
         else:
             yield from ((source, target) for source, target in rows)

@@ -18,9 +18,11 @@ from mt.data.batching import (
     assemble,
     fit_buckets,
     plan_buckets,
+    plan_documents,
     plan_packing,
 )
 from mt.data.datasets import Languages, has_splits
+from mt.data.document_order import DocumentOrder
 from mt.data.infilling import InfillingConfig, infill
 from mt.data.mixture import Mixture
 from mt.data.subword_sampling import SubwordSamplingConfig, resample
@@ -34,6 +36,7 @@ from mt.errors import UserError
 # partly empty, so a window must hold many.
 _WINDOW_PAIRS = 1 << 18
 _WINDOW_BATCHES = 200
+_MOST_DOCUMENTS = 2**31 - 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +90,8 @@ class DataConfig:
             raise UserError("data.infilling: is of text alone; set data.source_language to nothing")
         if not self.source_language and (self.sampling.source or self.augmentation != AugmentationConfig()):
             raise UserError("data.sampling.source, data.augmentation: need a source, but data.source_language is empty")
+        if self.augmentation.joined and self.batching.kind == "documents":
+            raise UserError("data.augmentation.joined: joins any two pairs, but data.batching.kind keeps their order")
         if self.filter.max_length > self.batching.row_length:
             raise UserError(
                 f"data.filter.max_length: {self.filter.max_length} tokens do not fit data.batching.row_length "
@@ -200,7 +205,8 @@ class TrainingData:
         self._batching, self._seed, self._part = batching, seed, (share, shares)
         self._augmentation, self._sampling, self._tokenizers = config.augmentation, config.sampling, tokenizers
         self._infilling = config.infilling
-        if batching.kind == "packing":
+        self._documents = DocumentOrder(self.corpora, weights, seed) if batching.kind == "documents" else None
+        if batching.kind != "buckets":
             self.shapes = [Shape(batching.rows(batching.row_length), batching.row_length, batching.row_length)]
         else:
             sample = [_some_lengths(corpus) for corpus in self.corpora]
@@ -238,11 +244,14 @@ class TrainingData:
         return tokens / sum(shape.rows * shape.target_length for shape in window.plan.shapes)
 
     def _windows(self) -> int:
-        return -(-len(self._mixture) // self._window)
+        return 1 if self._documents else -(-len(self._mixture) // self._window)
 
     def _plan(self, epoch: int, window: int) -> _Window:
-        start = window * self._window
-        corpus, index = self._mixture.pairs(epoch, start, min(start + self._window, len(self._mixture)))
+        if self._documents:
+            corpus, index, document = self._documents.pairs(epoch)
+        else:
+            start = window * self._window
+            corpus, index = self._mixture.pairs(epoch, start, min(start + self._window, len(self._mixture)))
         corpora = self.corpora
         variations: tuple[tuple[int, Any, Any], ...] = (
             (4, augment, self._augmentation),
@@ -261,7 +270,11 @@ class TrainingData:
             lengths[0, own] = each.source.lengths[index[own]]
             lengths[1, own] = each.target.lengths[index[own]]
         shuffle = int(np.random.SeedSequence([self._seed, 2, epoch, window]).generate_state(1)[0])
-        if self._batching.kind == "packing":
+        if self._documents:
+            # No document of an epoch has the number of one in the epoch before, whose end may still be remembered.
+            numbers = (document + epoch * int(document[-1]) - 1) % _MOST_DOCUMENTS + 1
+            plan = plan_documents(lengths[0], lengths[1], numbers, self.shapes[0])
+        elif self._batching.kind == "packing":
             plan = plan_packing(lengths[0], lengths[1], self.shapes[0], shuffle)
         else:
             plan = plan_buckets(lengths[0], lengths[1], self.shapes, shuffle)
@@ -292,6 +305,8 @@ class TrainingData:
         tf = import_tensorflow()
         names = [f"{side}_{field}" for side in ("source", "target") for field in ("tokens", "positions", "segments")]
         names += ["target_inputs", *["target_links"] * (self._alignment is not None)]
+        if self._documents:
+            names += ["source_documents", "target_documents"]
 
         def positions():
             ahead = self._positions(position)
@@ -317,9 +332,16 @@ class TrainingData:
 def evaluation_batches(
     corpus: TokenizedCorpus, batching: BatchingConfig, shapes: list[Shape], part: tuple[int, int]
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Every pair of a corpus once, packed, or bucketed, into the shapes that training has compiled already."""
+    """Every pair of a corpus once, packed, in documents, or bucketed, into the shapes that training has compiled
+    already."""
     lengths = np.asarray(corpus.source.lengths), np.asarray(corpus.target.lengths)
-    plan = plan_packing(*lengths, shapes[0], 0) if batching.kind == "packing" else plan_buckets(*lengths, shapes, 0)
+    if batching.kind == "documents":
+        assert corpus.documents is not None
+        plan = plan_documents(*lengths, np.asarray(corpus.documents) + 1, shapes[0])
+    elif batching.kind == "packing":
+        plan = plan_packing(*lengths, shapes[0], 0)
+    else:
+        plan = plan_buckets(*lengths, shapes, 0)
     which = np.zeros(len(corpus), np.int64)
     for batch in range(len(plan.shapes)):
         yield assemble([corpus], which, np.arange(len(corpus)), plan, batch, part)

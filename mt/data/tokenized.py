@@ -19,12 +19,13 @@ from mt.data.datasets import Languages, fingerprint, read_pairs
 from mt.data.text import batched
 from mt.data.tokenizers import Tokenizers
 from mt.errors import UserError
-from mt.files import atomic_folder, write_json
+from mt.files import atomic_folder, parse_json, write_json
 
-_FORMAT = 2
+_FORMAT = 3
 _CHUNK = 8192
 _NAMES = ("source", "target")
 _COUNTS = "counts.json"
+_DOCUMENTS = "documents.npy"
 Pairs: TypeAlias = Iterable[tuple[str, str]]
 
 
@@ -71,12 +72,15 @@ class TokenizedCorpus(NamedTuple):
         target: of the language that it is translated into.
         counts: of what was read and left out.
         start: the id that a decoder reads before the first of a target.
+        documents: int32 [pairs], the number of the document that each is in, ascending; None where pairs are in no
+            order.
     """
 
     source: Side
     target: Side
     counts: dict[str, int]
     start: int
+    documents: np.ndarray | None = None
 
     def __len__(self) -> int:  # type: ignore[override]
         return len(self.source.starts)
@@ -162,6 +166,8 @@ def _write(
     hashes: list[np.ndarray] = []
     starts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     lengths: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    documents: list[np.ndarray] = []
+    breaks = 0
     written = [0, 0]
     for name in _NAMES:
         (folder / f"{name}.tokens").touch()
@@ -171,6 +177,7 @@ def _write(
         if sourceless:
             tokens[0] = [[] for _ in chunk]  # not even an end
         sizes = np.array([[len(ids) for ids in side] for side in tokens], np.int32)  # [2, chunk]
+        blank = np.array([not (source.strip() or target.strip()) for source, target in chunk])
         kept = np.ones(len(chunk), bool)
         if filters:
             longest, shortest = sizes.max(0), sizes[int(sourceless) :].min(0)
@@ -182,6 +189,8 @@ def _write(
                 counts[reason] += int((kept & drop).sum())
                 kept &= ~drop
             hashes.append(np.array([_hash(*pair) for pair in chunk], np.uint64)[kept])
+        documents.append((breaks + np.cumsum(blank))[kept].astype(np.int32))
+        breaks += int(blank.sum())
         for number, side in enumerate(tokens):
             own = sizes[number, kept]
             starts[number].append(written[number] + np.cumsum(own, dtype=np.int64) - own)
@@ -198,25 +207,27 @@ def _write(
     for number, name in enumerate(_NAMES):
         np.save(folder / f"{name}.starts.npy", np.concatenate(starts[number] or [np.empty(0, np.int64)])[first])
         np.save(folder / f"{name}.lengths.npy", np.concatenate(lengths[number] or [np.empty(0, np.int32)])[first])
+    np.save(folder / _DOCUMENTS, np.concatenate(documents or [np.empty(0, np.int32)])[first])
     described = {"counts": counts, "dtype": np.dtype(dtype).name}
     write_json(folder / _COUNTS, described | {"crc32": _sums(folder)})
 
 
 def _sums(folder: pathlib.Path) -> dict[str, int]:
-    """The CRC-32 of each file of tokens, starts and lengths."""
-    return {path.name: crc32_of_file(path) for name in _NAMES for path in sorted(folder.glob(f"{name}.*"))}
+    """The CRC-32 of each file of tokens, starts, lengths and documents."""
+    files = [path for name in _NAMES for path in sorted(folder.glob(f"{name}.*"))]
+    return {path.name: crc32_of_file(path) for path in (*files, folder / _DOCUMENTS)}
 
 
 def _is_whole(folder: pathlib.Path) -> bool:
     """Whether all is as it was written."""
     try:
-        return json.loads((folder / _COUNTS).read_text())["crc32"] == _sums(folder)
+        return parse_json((folder / _COUNTS).read_text())["crc32"] == _sums(folder)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
 def _read(folder: pathlib.Path, start: int) -> TokenizedCorpus:
-    described: dict[str, Any] = json.loads((folder / _COUNTS).read_text())
+    described: dict[str, Any] = parse_json((folder / _COUNTS).read_text())
     sides = []
     for name in _NAMES:
         path = folder / f"{name}.tokens"
@@ -227,7 +238,8 @@ def _read(folder: pathlib.Path, start: int) -> TokenizedCorpus:
                 np.load(folder / f"{name}.lengths.npy", mmap_mode="r"),
             )
         )
-    return TokenizedCorpus(sides[0], sides[1], described["counts"], start)
+    documents = np.load(folder / _DOCUMENTS, mmap_mode="r")
+    return TokenizedCorpus(sides[0], sides[1], described["counts"], start, documents)
 
 
 def _hash(source: str, target: str) -> int:

@@ -1,6 +1,7 @@
 """Scaled dot-product attention and its multi-head form."""
 
 import functools
+import math
 from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
@@ -168,8 +169,25 @@ class SelfAttention(MultiHeadAttention):
         super().setup()
         self.query_key_value = self._projections(3)
 
+    def place(self, projected: jax.Array, positions: jax.Array) -> jax.Array:
+        """What it makes of where queries and keys stand, before they are multiplied.
+
+        Args:
+            projected: [batch, length, parts, model_dim], the last of which are values.
+            positions: int [batch or 1, length].
+        """
+        return projected
+
     def _project(self, inputs: jax.Array, positions: jax.Array) -> tuple[jax.Array]:
-        return (_flat(self.query_key_value(inputs)),)
+        return (_flat(self.place(self.query_key_value(inputs), positions)),)
+
+    def _project_memory(self, memory: jax.Array, positions: jax.Array) -> jax.Array:
+        """Keys and values, [batch, length, 2 * model_dim]."""
+        kernel, bias = (
+            self.query_key_value.variables["params"][name].astype(self.dtype) for name in ("kernel", "bias")
+        )
+        projected = jnp.einsum("bmd,dpe->bmpe", memory.astype(self.dtype), kernel[:, 1:]) + bias[1:]
+        return _flat(self.place(projected, positions))
 
     def project(self, inputs: jax.Array, positions: jax.Array | None = None) -> tuple[jax.Array, KeysValues]:
         """From [batch, length, model_dim], of which int [batch or 1, length] says where it stands, from 0 on if left
@@ -193,14 +211,29 @@ class SelfAttention(MultiHeadAttention):
         """
         return query, None
 
-    def __call__(self, inputs: jax.Array, mask: jax.Array, deterministic: bool) -> jax.Array:
-        """[batch, length, model_dim] -> the same."""
-        positions = jnp.arange(inputs.shape[1])[None]
-        projected = self._project(inputs, positions)
+    def __call__(
+        self, inputs: jax.Array, mask: jax.Array, deterministic: bool, memory: jax.Array | None = None
+    ) -> jax.Array:
+        """[batch, length, model_dim] -> the same.
+
+        Args:
+            inputs: who looks.
+            mask: bool, broadcastable to [batch, 1, length, memory_length + length].
+            deterministic: whether there is no dropout.
+            memory: [batch, memory_length, model_dim], what stands before the inputs, and is looked at too.
+        """
+        remembered = 0 if memory is None else memory.shape[1]
+        positions = jnp.arange(remembered + inputs.shape[1])[None]
+        own = positions[:, remembered:]
+        projected: tuple[jax.Array, ...] = self._project(inputs, own)
+        if memory is not None:
+            before = self._project_memory(memory, positions[:, :remembered])
+            width = self.model_dim
+            projected = projected[0][..., :width], jnp.concatenate([before, projected[0][..., width:]], axis=1)
         if not self.biased:
             return self._attend(projected, mask, deterministic)
         query, keys_values = _split_heads(projected, self.num_heads)
-        query, bias = self.by_position(query, positions, positions, whole=True)
+        query, bias = self.by_position(query, own, positions, whole=True)
         if deterministic or not self.dropout:
             return self.attend(query, keys_values, mask, bias)
         words = key_words(self.make_rng("dropout"), len(inputs))
@@ -233,4 +266,4 @@ class CrossAttention(MultiHeadAttention):
 
 def _flat(projected: jax.Array) -> jax.Array:
     """[batch, length, projections, model_dim] -> [batch, length, projections * model_dim]."""
-    return projected.reshape(*projected.shape[:2], -1)
+    return projected.reshape(*projected.shape[:2], math.prod(projected.shape[2:]))  # a memory may be of no length

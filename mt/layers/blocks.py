@@ -1,5 +1,6 @@
 """Encoder and decoder blocks: attention and feed-forward, each in a residual connection with layer normalisation."""
 
+import functools
 from typing import Any
 
 import flax.linen as nn
@@ -59,12 +60,15 @@ class EncoderBlock(nn.Module):
     stochastic_depth: float
     dtype: jnp.dtype
     positions: str = "absolute"
+    max_distance: int = 0
 
     def _residual(self) -> Residual:
         return Residual(self.dropout, self.pre_norm, self.norm_epsilon, self.stochastic_depth)
 
     def setup(self):
-        kind = KINDS[self.positions]
+        kind: Any = KINDS[self.positions]
+        if self.max_distance:
+            kind = functools.partial(kind, max_distance=self.max_distance)
         self.self_attention = kind(self.num_heads, self.model_dim, self.attention_dropout, self.dtype)
         self.self_attention_residual = self._residual()
         self.feed_forward = FeedForward(
@@ -76,11 +80,14 @@ class EncoderBlock(nn.Module):
         residual = self.feed_forward_residual
         return residual.leave(stream, self.feed_forward(residual.enter(stream), deterministic), deterministic)
 
-    def __call__(self, stream: jax.Array, mask: jax.Array, deterministic: bool) -> jax.Array:
-        """[batch, length, model_dim] -> the same."""
+    def __call__(
+        self, stream: jax.Array, mask: jax.Array, deterministic: bool, memory: jax.Array | None = None
+    ) -> jax.Array:
+        """[batch, length, model_dim] -> the same; `memory` is what entered here before it, see `SelfAttention`."""
         residual = self.self_attention_residual
         inputs = residual.enter(stream)
-        stream = residual.leave(stream, self.self_attention(inputs, mask, deterministic), deterministic)
+        memory = None if memory is None else residual.enter(memory)
+        stream = residual.leave(stream, self.self_attention(inputs, mask, deterministic, memory), deterministic)
         return self._feed_forward(stream, deterministic)
 
     def read(self, stream: jax.Array, mask: jax.Array) -> tuple[jax.Array, KeysValues]:

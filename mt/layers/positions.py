@@ -40,6 +40,11 @@ def tokens_before(source_segments: jax.Array, target_segments: jax.Array) -> jax
     return jnp.sum(same & (source_segments > 0)[:, None], axis=-1)
 
 
+def first_of_each(segments: jax.Array) -> jax.Array:
+    """Where in its row the first token of each token's segment stands; int [batch, length], of the same."""
+    return jnp.argmax(segments[:, :, None] == segments[:, None, :], axis=-1)
+
+
 class LearnedPositions(nn.Module):
     """A trained vector a position, up to `max_length` of them."""
 

@@ -55,13 +55,13 @@ def alibi_slopes(heads: int) -> np.ndarray:
 class RotarySelfAttention(SelfAttention):
     """Queries and keys are turned by their positions."""
 
-    def _project(self, inputs: jax.Array, positions: jax.Array) -> tuple[jax.Array]:
-        projected = self.query_key_value(inputs)  # [batch, length, 3, model_dim]
-        batch, length = inputs.shape[:2]
-        heads = projected.reshape(batch, length, 3 * self.num_heads, -1)
-        turned = rotate(heads[:, :, : 2 * self.num_heads], positions)
-        whole = jnp.concatenate([turned, heads[:, :, 2 * self.num_heads :]], axis=2)
-        return (whole.reshape(batch, length, -1),)
+    def place(self, projected: jax.Array, positions: jax.Array) -> jax.Array:
+        """See `SelfAttention.place`."""
+        batch, length, parts, _ = projected.shape
+        heads = projected.reshape(batch, length, parts * self.num_heads, -1)
+        values = (parts - 1) * self.num_heads
+        turned = rotate(heads[:, :, :values], positions)
+        return jnp.concatenate([turned, heads[:, :, values:]], axis=2).reshape(projected.shape)
 
 
 class AlibiSelfAttention(SelfAttention):
@@ -78,9 +78,14 @@ class AlibiSelfAttention(SelfAttention):
 
 
 class RelativeSelfAttention(SelfAttention):
-    """Transformer-XL's (Dai et al. 2019, section 3.3): a key counts by what it is, and by how far away it is."""
+    """Transformer-XL's (Dai et al. 2019, section 3.3): a key counts by what it is, and by how far away it is.
+
+    Attributes:
+        max_distance: all that is farther away counts as that far; 0 is as far as it is.
+    """
 
     biased = True
+    max_distance: int = 0
 
     def setup(self):
         super().setup()
@@ -98,6 +103,8 @@ class RelativeSelfAttention(SelfAttention):
             distances = keys - jnp.arange(keys + queries)
         else:
             distances = keys - 1 - jnp.arange(2 * keys - 1)
+        if self.max_distance:
+            distances = jnp.clip(distances, -self.max_distance, self.max_distance)
         encoded = self.position(sinusoidal_positions(distances, self.model_dim).astype(self.dtype))
         encoded = encoded.reshape(len(distances), self.num_heads, -1)
         content, position = (

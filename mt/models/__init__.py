@@ -5,6 +5,7 @@ from typing import TypeAlias
 from mt.models.bert import BertConfig
 from mt.models.gpt import GptConfig
 from mt.models.transformer import TransformerConfig
+from mt.models.transformer_xl import TransformerXlConfig
 
 # What a run's model may be; a config's `architecture` says which. The first is what is meant where nothing is said.
-ModelConfig: TypeAlias = TransformerConfig | GptConfig | BertConfig
+ModelConfig: TypeAlias = TransformerConfig | GptConfig | BertConfig | TransformerXlConfig

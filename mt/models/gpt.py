@@ -1,7 +1,7 @@
 """GPT (Radford et al. 2018, 2019): a decoder alone. It continues text, or translates what stands before a separator."""
 
 import dataclasses
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import flax.linen as nn
 import jax
@@ -9,15 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from mt.errors import UserError
-from mt.layers.attention import KeysValues
 from mt.layers.blocks import EncoderBlock, block_kind, depth_rates, layer_norm
 from mt.layers.dropout import Dropout
 from mt.layers.embedding import Embedding
-from mt.layers.masks import causal_mask, padding_mask, segment_mask
-from mt.layers.positions import LearnedPositions, tokens_before
+from mt.layers.masks import causal_mask, segment_mask
+from mt.layers.positions import LearnedPositions, first_of_each, tokens_before
 from mt.models.checks import check_one_sequence, check_sizes
+from mt.models.decoder_alone import DecoderAlone
 from mt.models.interface import Batch, Params
-from mt.models.searchable import SearchableModule, no_ancestors, with_themselves
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,28 +90,7 @@ class GptConfig:
         return {"decoder_layers": self.num_layers, "decoder_norm": "pre", "output_bias": self.output_bias}
 
 
-class GptCache(NamedTuple):
-    """What the decoder keeps between steps.
-
-    Attributes:
-        position: int [], steps taken.
-        source_lengths: int [batch], tokens that stand before the first step.
-        keys_values: a layer, the source's and then the past, of length source_length + `max_length * beam`, a step's
-            hypotheses next to each other.
-        source_mask: bool [batch, 1, source_length].
-        ancestry: bool [batch, beam, max_length, beam]: at [b, i, t, j], hypothesis i had at step t been hypothesis j.
-        output_kernel: [model_dim, vocab], the embedding table turned.
-    """
-
-    position: jax.Array
-    source_lengths: jax.Array
-    keys_values: tuple[KeysValues, ...]
-    source_mask: jax.Array
-    ancestry: jax.Array
-    output_kernel: jax.Array
-
-
-class Gpt(SearchableModule):
+class Gpt(DecoderAlone):
     """A source, which may be empty, and what follows it, as one sequence. All tokens are int32; 0 is padding."""
 
     config: GptConfig
@@ -156,36 +134,41 @@ class Gpt(SearchableModule):
         return found | ({"output_bias": params["output_bias"]} if self.config.output_bias else {})
 
     def as_language_model(self) -> "Gpt":
-        """The same model as one of text alone, each token of which sees those before it."""
+        """See `DecoderAlone`."""
         return self.clone(config=dataclasses.replace(self.config, source_attention="causal"))
 
-    def _embed(self, tokens: jax.Array, positions: jax.Array) -> jax.Array:
+    def source_mask(self, segments: jax.Array) -> jax.Array:
+        """See `DecoderAlone`."""
+        full = self.config.source_attention == "full"
+        return segment_mask(segments, segments) if full else super().source_mask(segments)
+
+    def embed(self, tokens: jax.Array, positions: jax.Array) -> jax.Array:
+        """See `DecoderAlone`."""
         embedded = self.embedding(tokens)
         return embedded + self.positions(positions).astype(embedded.dtype)
-
-    def _source_mask(self, segments: jax.Array) -> jax.Array:
-        """What a source's tokens see, bool [batch, 1, source_length, source_length]."""
-        mask = segment_mask(segments, segments)
-        return mask & causal_mask(segments.shape[1]) if self.config.source_attention == "causal" else mask
 
     def hidden(self, batch: Batch, deterministic: bool = True) -> jax.Array:
         """A training batch's last hidden states, [batch, target_length, model_dim]; keys: see `batching.assemble`.
 
         Each target follows its source in a sequence of its own, however many share a row; its positions go on where the
-        source's end.
+        source's end. Of documents of one language, what a row has of each is one sequence.
         """
         source_segments, target_segments = batch["source_segments"], batch["target_segments"]
+        target_positions = batch["target_positions"]
+        if "target_documents" in batch and not source_segments.shape[1]:
+            target_segments = batch["target_documents"]
+            target_positions = jnp.arange(target_segments.shape[1]) - first_of_each(target_segments)
         same = segment_mask(target_segments, source_segments)  # [batch, 1, target_length, source_length]
         before = tokens_before(source_segments, target_segments)
         stream = jnp.concatenate(
             [
-                self._embed(batch["source_tokens"], batch["source_positions"]),
-                self._embed(batch["target_inputs"], batch["target_positions"] + before),
+                self.embed(batch["source_tokens"], batch["source_positions"]),
+                self.embed(batch["target_inputs"], target_positions + before),
             ],
             axis=1,
         )
         own = segment_mask(target_segments, target_segments) & causal_mask(target_segments.shape[1])
-        of_source = self._source_mask(source_segments)
+        of_source = self.source_mask(source_segments)
         nothing = jnp.zeros_like(jnp.swapaxes(same, 2, 3))
         mask = jnp.concatenate(
             [jnp.concatenate([of_source, nothing], axis=3), jnp.concatenate([same, own], axis=3)], axis=2
@@ -219,43 +202,12 @@ class Gpt(SearchableModule):
         output = config.model_dim * self.vocab * target.sum()
         return 2 * float(config.num_layers * (once + hypotheses * each) + hypotheses * output)
 
-    def _start(self, source: jax.Array, beam_size: int, max_length: int) -> GptCache:
-        batch, source_length = source.shape
-        segments = (source > 0).astype(jnp.int32)
-        stream = self._embed(source, jnp.broadcast_to(jnp.arange(source_length), source.shape))
-        mask, keys_values = self._source_mask(segments), []
-        room = [(0, 0)] * 3
-        for layer in self.layers:
-            stream, own = layer.read(stream, mask)
-            keys_values.append(
-                KeysValues(
-                    jnp.pad(own.keys, [*room, (0, max_length * beam_size)]),
-                    jnp.pad(own.values, [*room[:2], (0, max_length * beam_size), (0, 0)]),
-                )
-            )
-        return GptCache(
-            position=jnp.zeros((), jnp.int32),
-            source_lengths=jnp.sum(segments, axis=1),
-            keys_values=tuple(keys_values),
-            source_mask=padding_mask(segments)[:, 0],
-            ancestry=no_ancestors(batch, beam_size, max_length),
-            output_kernel=self.embedding.table.astype(stream.dtype).T,
-        )
+    def output(self) -> jax.Array:
+        """See `DecoderAlone`: the embedding table turned, [model_dim, vocab]."""
+        return self.embedding.table.astype(self.config.dtype).T
 
-    def _step(self, tokens: jax.Array, cache: GptCache) -> tuple[jax.Array, GptCache]:
-        batch, beam = tokens.shape
-        positions = jnp.broadcast_to((cache.source_lengths + cache.position)[:, None], tokens.shape)
-        stream = self._embed(tokens, positions)
-        ancestry = with_themselves(cache.ancestry, cache.position)
-        source_length = cache.source_mask.shape[-1]
-        of_source = jnp.broadcast_to(cache.source_mask, (batch, beam, source_length))
-        mask = jnp.concatenate([of_source, ancestry.reshape(batch, beam, -1)], axis=2)[:, None]
-        places = positions, jnp.zeros((1, mask.shape[-1]), jnp.int32)  # which learned positions need not ask for
-        keys_values = []
-        for layer, past in zip(self.layers, cache.keys_values):
-            stream, past = layer.step(stream, past, source_length + cache.position * beam, mask, places)
-            keys_values.append(past)
-        hidden = self.norm(stream).astype(cache.output_kernel.dtype)
-        logits = jnp.matmul(hidden, cache.output_kernel, preferred_element_type=jnp.float32)
-        logits = logits + self.output_bias if self.config.output_bias else logits
-        return logits, cache._replace(position=cache.position + 1, keys_values=tuple(keys_values), ancestry=ancestry)
+    def predict(self, stream: jax.Array, output: jax.Array) -> jax.Array:
+        """See `DecoderAlone`."""
+        hidden = self.norm(stream).astype(output.dtype)
+        logits = jnp.matmul(hidden, output, preferred_element_type=jnp.float32)
+        return logits + self.output_bias if self.config.output_bias else logits

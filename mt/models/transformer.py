@@ -47,8 +47,9 @@ class TransformerConfig:
         dropout: on embeddings and on each sublayer's output.
         attention_dropout: on attention weights.
         activation_dropout: inside the feed-forward network.
-        stochastic_depth: how likely a row in training goes past a sublayer of the last block, for deep models; past
-            those of earlier blocks less, in proportion to their depth (Huang et al. 2016, section 3).
+        stochastic_depth: how likely a row in training goes past a sublayer of the last block, in encoder and decoder,
+            for deep models; past those of earlier blocks less, in proportion to their depth (Huang et al. 2016, section
+            3; "layer drop").
         dtype: of activations; parameters, softmax, normalisation and loss are float32.
         remat: recompute each block's activations in the backward pass: less memory, about a third more time.
     """

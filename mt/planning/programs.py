@@ -16,6 +16,7 @@ from mt.decoding.beam_search import search_rows
 from mt.errors import UserError
 from mt.initialization import build_model
 from mt.models.interface import dummy_batch, writes
+from mt.training.objectives import initial_carry
 
 
 class Program(NamedTuple):
@@ -42,9 +43,15 @@ def train_step(config: RunConfig, devices: Sequence[jax.Device], rows: int) -> P
     """The update, of so many rows a device, each of them full."""
     model = build_model(config)
     training = assemble(config, model, devices=devices)
-    state = jax.eval_shape(training.initial_state)
+    carry = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct((len(devices), *leaf.shape), leaf.dtype),
+        jax.eval_shape(lambda: initial_carry(training.objective, rows)),
+    )
+    state = jax.eval_shape(training.initial_state)._replace(carry=carry)
     length = config.data.batching.row_length
     names = [*dummy_batch(), *["target_links"] * config.training.aligned]
+    if config.data.batching.kind == "documents":
+        names += ["source_documents", "target_documents"]
     empty = 0 if config.data.has_source else length
     batch = {
         name: jax.ShapeDtypeStruct((len(devices), rows, length - empty * name.startswith("source")), jnp.int32)

@@ -3,7 +3,6 @@
 import collections
 import dataclasses
 import math
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from mt.checkpoint import Checkpoints, Saved
 from mt.data.pipeline import Position
 from mt.errors import UserError
 from mt.training.soundness import Watch
+from mt.training.stopping import Stop, Stopped
 from mt.training.train_step import TrainState
 
 # Steps given to the device ahead of the one whose result is awaited: it never idles, and never lags far behind.
@@ -107,27 +107,6 @@ class Writer(Protocol):
         ...
 
 
-class Stop:
-    """While it is entered, SIGTERM and Ctrl-C ask the loop to end after its step; a second Ctrl-C ends at once."""
-
-    def __init__(self):
-        self.asked = False
-        self._previous: dict[int, Any] = {}
-
-    def _ask(self, number, frame):
-        if self.asked and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.asked = True
-
-    def __enter__(self) -> "Stop":
-        self._previous = {number: signal.signal(number, self._ask) for number in (signal.SIGTERM, signal.SIGINT)}
-        return self
-
-    def __exit__(self, *exception):
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-
-
 def train(
     state: TrainState,
     step: int,
@@ -139,6 +118,7 @@ def train(
     checkpoints: Checkpoints,
     writer: Writer | None,
     config: TrainingConfig,
+    stop: Stop,
 ) -> tuple[TrainState, int, bool]:
     """Trains from a step on to the last, or until it is asked to stop; what it leaves is saved.
 
@@ -153,6 +133,7 @@ def train(
         checkpoints: of the run.
         writer: None on all hosts but the first.
         config: how long, how often.
+        stop: entered; says when to end early.
 
     Returns:
         The state, its step, and whether that is where training ends: at the last step, or out of patience.
@@ -180,6 +161,7 @@ def train(
         while len(pending) > left:
             number, batch_position, metrics = pending.popleft()
             found = jax.device_get(metrics)
+            stop.begin()
             say(watch.step(number, batch_position, found["skipped"] > 0, checkpoints.latest()))
             average = meter.add(number, found)
             bar.set_postfix_str(meter.text, refresh=False)
@@ -194,8 +176,37 @@ def train(
         without = (step - best[1]) // config.evaluate_every
         return step >= config.steps or 0 < config.patience <= without
 
-    over = ended()
-    with Stop() as stop, bar:
+    def to_be_evaluated() -> bool:
+        return step % config.evaluate_every == 0 or step == config.steps
+
+    def evaluated() -> dict[str, float] | None:
+        """The dev set's metrics; None if training is to stop before it has them."""
+        nonlocal best
+        with meter.paused():
+            try:
+                # It takes minutes, which is longer than who asks may wait; but several hosts are in it together.
+                with stop.interrupting(jax.process_count() == 1):
+                    found = evaluate(state.best_params)
+            except Stopped:
+                if not stop.saves:
+                    raise
+                say(f"step {step}: the evaluation is put off")
+                return None
+        found["score"] = found["bleu"] if config.best_by == "bleu" else -found["loss"]
+        meter.write(step, {f"dev/{name}": value for name, value in found.items()})
+        bleu = f", BLEU {found['bleu']:.1f}" if "bleu" in found else ""
+        say(f"step {step}: dev loss {found['loss']:.3f}{bleu}")
+        if found["score"] > best[0]:
+            best = found["score"], step
+        return found
+
+    over = False
+    with bar:
+        if step and to_be_evaluated() and not checkpoints.is_evaluated(step):
+            found = evaluated()
+            if found is not None:
+                checkpoints.add_metrics(step, found)
+        over = ended()
         while not over:
             if parallel.any_host(stop.asked) if step % config.log_every == 0 else _alone(stop):
                 break
@@ -204,46 +215,43 @@ def train(
             state, metrics = train_step(state, batch)
             step += 1
             pending.append((step, batch_position, metrics))
-            evaluated = step % config.evaluate_every == 0 or step == config.steps
-            if settle(0 if evaluated else _IN_FLIGHT):
-                say(watch.roll_back(step, saved := checkpoints.latest()))
-                if saved is not None:
+            if settle(0 if to_be_evaluated() else _IN_FLIGHT):
+                say(watch.roll_back(step, newest := checkpoints.latest()))
+                if newest is not None:
                     pending.clear()
                     meter.clear()
-                    state, _ = go_on_from(saved, checkpoints, state)
-                    step = bar.n = saved
+                    state, _ = go_on_from(newest, checkpoints, state)
+                    step = bar.n = newest
                     continue
-            if evaluated:
+            if to_be_evaluated():
                 settle(0)
+                found = evaluated()
+                if found is None:
+                    break
                 with meter.paused():
-                    found = evaluate(state.best_params)
-                    found["score"] = found["bleu"] if config.best_by == "bleu" else -found["loss"]
-                    meter.write(step, {f"dev/{name}": value for name, value in found.items()})
-                    bleu = f", BLEU {found['bleu']:.1f}" if "bleu" in found else ""
-                    say(f"step {step}: dev loss {found['loss']:.3f}{bleu}")
-                    checkpoints.save(step, Saved(state.best_params, state.rest, list(position)), found)
-                    saved_at = step
-                    if found["score"] > best[0]:
-                        best = found["score"], step
+                    saved = Saved(state.best_params, state.rest, list(position), state.carry)
+                    checkpoints.save(step, saved, found)
+                saved_at = step
                 over = ended()
         leapt = settle(0)
         if saved_at != step and not leapt:  # what is worth going back from is not worth keeping
-            checkpoints.save(step, Saved(state.best_params, state.rest, list(position)), None)
+            checkpoints.save(step, Saved(state.best_params, state.rest, list(position), state.carry), None)
         checkpoints.wait()
+    stop.end()
     return state, step, over
 
 
 def go_on_from(step: int, checkpoints: Checkpoints, like: TrainState) -> tuple[TrainState, Position]:
-    """A checkpoint's state, replicated, and its place in the data.
+    """A checkpoint's state, replicated but for what is remembered, and its place in the data.
 
     Args:
         step: of the checkpoint.
         checkpoints: of the run.
         like: a state, or the shapes of one.
     """
-    saved = checkpoints.restore(step, Saved(like.best_params, like.rest, None))
+    saved = checkpoints.restore(step, Saved(like.best_params, like.rest, None, like.carry))
     at = parallel.replicate(jnp.asarray(step, jnp.int32))
-    return like.restored(at, saved.params, saved.optimizer_state), Position(*saved.position)
+    return like.restored(at, saved.params, saved.optimizer_state, saved.carry), Position(*saved.position)
 
 
 def _alone(stop: Stop) -> bool:

@@ -1,6 +1,7 @@
 """Losses, as sums over positions: whoever adds them up over devices divides once, at the end."""
 
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -20,8 +21,7 @@ def alignment_loss(attention: jax.Array, links: jax.Array) -> jax.Array:
 
 def consistent_cross_entropy(
     hidden: jax.Array,
-    table: jax.Array,
-    bias: jax.Array | None,
+    logits: Callable[[jax.Array], jax.Array],
     targets: jax.Array,
     weights: jax.Array,
     label_smoothing: float,
@@ -33,9 +33,9 @@ def consistent_cross_entropy(
     each pass' distribution from the other's.
 
     Args:
-        hidden: [2, positions, model_dim], of two passes with different dropout.
-        table: float32 [vocab, model_dim].
-        bias: float32 [vocab], or None if there is none.
+        hidden: [2, positions, model_dim], of two passes with different dropout; or [1, positions, model_dim], of a
+            single one, which has nothing to be apart from.
+        logits: what the model makes of it, [..., model_dim] -> float32 [..., vocab].
         targets: int [positions].
         weights: float32 [positions].
         label_smoothing: in [0, 1).
@@ -46,16 +46,15 @@ def consistent_cross_entropy(
     """
 
     @jax.checkpoint  # the logits are made once more in the backward pass, rather than kept
-    def sums(hidden: jax.Array, table: jax.Array, bias: jax.Array | None) -> tuple[jax.Array, jax.Array]:
-        logits = jnp.einsum("pnd,vd->pnv", hidden, table.astype(hidden.dtype)).astype(jnp.float32)
-        log_probs = jax.nn.log_softmax(logits if bias is None else logits + bias)
-        one, other = log_probs
+    def sums(hidden: jax.Array) -> tuple[jax.Array, jax.Array]:
+        log_probs = jax.nn.log_softmax(logits(hidden))
+        one, other = log_probs[0], log_probs[-1]
         apart = jnp.sum((jnp.exp(one) - jnp.exp(other)) * (one - other), axis=-1)  # [positions]
         nll = -jnp.take_along_axis(log_probs, targets[None, :, None], axis=-1)[..., 0].mean(0)
         smoothed = (1 - label_smoothing) * nll - label_smoothing * log_probs.mean((0, -1))
         return jnp.sum(weights * (smoothed + consistency / 4 * apart)), jnp.sum(weights * nll)
 
-    loss, nll = sums(hidden, table, bias)
+    loss, nll = sums(hidden)
     return loss, jax.lax.stop_gradient(nll)
 
 

@@ -1,6 +1,6 @@
 """One update of the parameters: a pure function of the state and a batch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import optax
 
 from mt.models.interface import Batch, Params
-from mt.parallel import AXIS
-from mt.training.objectives import Objective, Sums
+from mt.parallel import AXIS, data_parallel
+from mt.training.objectives import Carry, Objective, Sums, loss_and_carry
 
 
 class TrainState(NamedTuple):
@@ -20,12 +20,14 @@ class TrainState(NamedTuple):
         params: of the model.
         optimizer_state: of optax.
         average: the moving average of the parameters, if there is one.
+        carry: what the model remembers of the batches before, a device's rows on each, [rows, ...]; () for most.
     """
 
     step: jax.Array
     params: Params
     optimizer_state: Any
     average: Params | None = None
+    carry: Carry = ()
 
     @property
     def best_params(self) -> Params:
@@ -39,11 +41,22 @@ class TrainState(NamedTuple):
             self.optimizer_state if self.average is None else {"optimizer": self.optimizer_state, "params": self.params}
         )
 
-    def restored(self, step: jax.Array, best_params: Params, rest: Any) -> "TrainState":
+    def restored(self, step: jax.Array, best_params: Params, rest: Any, carry: Carry) -> "TrainState":
         """The state of which these are the parts; `self` says whether there is an average."""
         if self.average is None:
-            return TrainState(step, best_params, rest)
-        return TrainState(step, rest["params"], rest["optimizer"], best_params)
+            return TrainState(step, best_params, rest, carry=carry)
+        return TrainState(step, rest["params"], rest["optimizer"], best_params, carry)
+
+
+def train_on_devices(
+    step: Callable[[TrainState, Batch], tuple[TrainState, Sums]],
+    donate_state: bool = False,
+    devices: Sequence[jax.Device] | None = None,
+) -> Callable[[TrainState, Batch], tuple[TrainState, Sums]]:
+    """`make_train_step`'s update on several devices; see `parallel.data_parallel`."""
+    nothing: Any = None
+    axes = TrainState(nothing, nothing, nothing, nothing, 0)  # all have the same, but for the rows that each remembers
+    return data_parallel(step, axes, (axes, None), donate_state, devices)
 
 
 def initial_state(params: Params, optimizer: optax.GradientTransformation, averaged: bool = False) -> TrainState:
@@ -59,7 +72,7 @@ def make_train_step(
     accumulation_steps: int = 1,
     average_decay: float = 0.0,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Sums]]:
-    """The update, to be run by `parallel.data_parallel`.
+    """The update, to be run by `train_on_devices`.
 
     Losses and gradients are summed over the batch's parts and over devices, and divided once by the whole batch's
     weight: how the rows are spread makes no difference. Where the loss, the gradient or the update is not finite,
@@ -78,29 +91,37 @@ def make_train_step(
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Sums]:
         key = jax.random.fold_in(jax.random.key(seed), state.step)
 
-        def differentiate(number: jax.Array | int, part: Batch) -> tuple[Params, Sums]:
+        def differentiate(number: jax.Array | int, part: Batch, carry: Carry) -> tuple[tuple[Params, Sums], Carry]:
             def loss(params):
-                sums = objective.loss(params, part, jax.random.fold_in(key, number))
-                return sums["loss"], sums
+                own_key = jax.random.fold_in(key, number)
+                sums, after = loss_and_carry(objective, params, part, own_key, carry)
+                return sums["loss"], (sums, after)
 
-            return jax.grad(loss, has_aux=True)(state.params)
+            gradients, (sums, after) = jax.grad(loss, has_aux=True)(state.params)
+            return (gradients, sums), after
 
         if accumulation_steps == 1:
-            gradients, sums = differentiate(0, batch)
+            (gradients, sums), carry = differentiate(0, batch, state.carry)
         else:
             # Every n-th row makes a part, so that a row is in the same one however many devices there are.
             parts = jax.tree.map(
                 lambda rows: rows.reshape(
                     len(rows) // accumulation_steps, accumulation_steps, *rows.shape[1:]
                 ).swapaxes(0, 1),
-                batch,
+                (batch, state.carry),
             )
-            shapes = jax.eval_shape(differentiate, 0, jax.tree.map(lambda rows: rows[0], parts))
-            (gradients, sums), _ = jax.lax.scan(
-                lambda total, numbered: (jax.tree.map(jnp.add, total, differentiate(*numbered)), None),
+            shapes, _ = jax.eval_shape(differentiate, 0, *jax.tree.map(lambda rows: rows[0], parts))
+
+            def add(total: tuple[Params, Sums], numbered: tuple) -> tuple[tuple[Params, Sums], Carry]:
+                found, after = differentiate(*numbered)
+                return jax.tree.map(jnp.add, total, found), after
+
+            (gradients, sums), carry = jax.lax.scan(
+                add,
                 jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes),
-                (jnp.arange(accumulation_steps), parts),
+                (jnp.arange(accumulation_steps), *parts),
             )
+            carry = jax.tree.map(lambda rows: rows.swapaxes(0, 1).reshape(-1, *rows.shape[2:]), carry)
         gradients, sums = jax.lax.psum((gradients, sums), AXIS)
         gradients = jax.tree.map(lambda gradient: gradient / sums["weight"], gradients)
         updates, optimizer_state = optimizer.update(gradients, state.optimizer_state, state.params)
@@ -113,17 +134,27 @@ def make_train_step(
         if average is not None:
             decay = jnp.minimum(average_decay, (1 + state.step) / (10 + state.step))
             average = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, average, params)
-        new = state._replace(params=params, optimizer_state=optimizer_state, average=average)
+        new = state._replace(params=params, optimizer_state=optimizer_state, average=average, carry=carry)
         kept = jax.tree.map(lambda new, old: jnp.where(sound, new, old), new, state)
         return kept._replace(step=state.step + 1), metrics
 
     return train_step
 
 
-def make_evaluation_step(objective: Objective) -> Callable[[Params, Batch], Sums]:
-    """The objective's sums without dropout, to be run by `parallel.data_parallel`."""
+def make_evaluation_step(objective: Objective) -> Callable[[tuple[Params, Carry], Batch], tuple[Sums, Carry]]:
+    """The objective's sums without dropout, and what is remembered after; to be run by `evaluate_on_devices`."""
 
-    def evaluation_step(params: Params, batch: Batch) -> Sums:
-        return jax.lax.psum(objective.loss(params, batch, None), AXIS)
+    def evaluation_step(state: tuple[Params, Carry], batch: Batch) -> tuple[Sums, Carry]:
+        params, carry = state
+        sums, carry = loss_and_carry(objective, params, batch, None, carry)
+        return jax.lax.psum(sums, AXIS), carry
 
     return evaluation_step
+
+
+def evaluate_on_devices(
+    step: Callable[[tuple[Params, Carry], Batch], tuple[Sums, Carry]],
+) -> Callable[[tuple[Params, Carry], Batch], tuple[Sums, Carry]]:
+    """`make_evaluation_step`'s sums over several devices; see `parallel.data_parallel`."""
+    axes = (None, 0)
+    return data_parallel(step, axes, axes)

@@ -21,6 +21,10 @@ import queue
 import subprocess
 import sys
 
+import jax
+
+from mt import trained
+
 ROOT = pathlib.Path(__file__).parents[2]
 SHIPPED = ROOT / "mt" / "data" / "corpora" / "tatoeba_en_fr"
 SIZES = {"5,000": 5_000, "20,000": 20_000, "all": 146_499}
@@ -32,6 +36,8 @@ JOINED = ["--model.norm", "post", "--model.decoder-norm", "pre", "--model.source
 JOINED += ["--model.scale-embeddings", "False", "--model.tie-embeddings", "target"]
 JOINED += ["--model.positions", "learned", "--model.max-positions", "64"]
 PLAIN = ["--model.norm", "pre"]
+# As many parameters in blocks as three of an encoder and three of a decoder have.
+ALONE = ["--model.num-layers", "7"]
 
 
 class Trainings:
@@ -85,6 +91,14 @@ def bleu(run: pathlib.Path) -> float:
     return json.loads((run / "evaluation-test.json").read_text())["metrics"]["BLEU"]["score"]
 
 
+def described(run: pathlib.Path) -> str:
+    """A run's BLEU, the minutes that its updates took, and its parameters."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    seconds = max(line["train/seconds"] for line in lines if "train/seconds" in line)
+    parameters = sum(array.size for array in jax.tree.leaves(trained.load(run).params))
+    return f"{bleu(run):.2f} BLEU, {seconds / 60:.1f} minutes, {parameters:,} parameters"
+
+
 def main() -> None:
     """Pretrains, trains, and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -131,13 +145,15 @@ def main() -> None:
             for seed, size, (start, words) in itertools.product(range(options.seeds), SIZES, starts.items())
             if (start, size, seed) != ("random", "all", 0)
         }  # fmt: skip
-        alone = pool.submit(train, "decoder-alone", str(ROOT / "configs" / "tatoeba_en_fr_gpt.py"), *vocabulary, *steps)
+        decoder = str(ROOT / "configs" / "tatoeba_en_fr_gpt.py")
+        alone = pool.submit(train, "decoder-alone", decoder, *ALONE, *vocabulary, *steps)
         found = {key: bleu(run.result()) for key, run in runs.items()} | {("random", "all", 0): bleu(first)}
         print("pairs     " + "".join(f"{start:>12}" for start in starts))
         for size in SIZES:
             means = [sum(found[start, size, seed] for seed in range(options.seeds)) / options.seeds for start in starts]
             print(f"{size:10}" + "".join(f"{mean:12.2f}" for mean in means))
-        print(f"a decoder alone, all pairs: {bleu(alone.result()):.2f}")
+        print(f"a decoder alone, all pairs: {described(alone.result())}")
+        print(f"with an encoder beside it: {described(runs['plain', 'all', 0].result())}")
     for weight in (0.1, 0.2, 0.3):
         result = out / f"fusion-{weight}.json"
         if not result.exists():

@@ -39,7 +39,7 @@ from mt.decoding.beam_search import EOS  # noqa: E402
 from mt.exporting import marian_config, marian_tensors  # noqa: E402
 from mt.training.objectives import TranslationObjective  # noqa: E402
 from mt.training.optimizer import OptimizerConfig, build  # noqa: E402
-from mt.training.train_step import initial_state, make_train_step  # noqa: E402
+from mt.training.train_step import initial_state, make_train_step, train_on_devices  # noqa: E402
 
 VOCAB, SOURCE, TARGET = 8000, 24, 40
 parallel.use_cores_as_devices()
@@ -78,7 +78,7 @@ def train(steps):
     if not training:
         optimizer = build(OptimizerConfig(learning_rate=1e-4, schedule="constant", warmup_steps=0), 1000)
         step = make_train_step(TranslationObjective(model), optimizer, 0)
-        training.extend((parallel.data_parallel(step, donate_state=True), initial_state(params, optimizer)))
+        training.extend((train_on_devices(step, donate_state=True), initial_state(params, optimizer)))
     step, state = training
     state = parallel.replicate(state)
     for batch in batches:

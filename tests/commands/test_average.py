@@ -41,3 +41,8 @@ def test_the_mean_of_the_last_or_best(run, tmp_path, option, corpus_folder, caps
 def test_what_cannot_be_averaged_is_said(run, tmp_path, capsys, options, said):
     assert cli.main(["average", str(run), str(tmp_path / "out"), *options]) == 2
     assert said in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_a_model_that_ships_has_nothing_to_average(tmp_path, capsys):
+    assert cli.main(["average", "en_fr_small", str(tmp_path / "out")]) == 2
+    assert "is a bundle, which holds one checkpoint alone" in capsys.readouterr().err

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from mt import cli
+from mt import Translator, cli
 from mt.data.tokenizer import Tokenizer, TokenizerConfig
 from tests.conftest import ROOT, shipped_pairs
 
@@ -134,6 +134,8 @@ def test_a_language_model_has_its_say_in_a_search(language_model, joined, tmp_pa
     fused = ["--language-model", str(language_model), "--json"]
     assert cli.main(["translate", str(joined), str(source), *fused]) == 0
     best = json.loads(capsys.readouterr().out)["translations"][0]
+    by_hand = Translator.load(joined, language_model=language_model).n_best(["Hello."], 1)[0][0]
+    assert (by_hand.text, by_hand.log_prob) == (best["text"], pytest.approx(best["log_prob"], abs=1e-4))
     pair = tmp_path / "pair.tsv"
     pair.write_text(f"Hello.\t{best['text']}\n")
     assert cli.main(["score", str(joined), str(pair), *fused]) == 0

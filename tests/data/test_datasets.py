@@ -37,10 +37,10 @@ def test_text_of_one_language(tmp_path):
     lines = ["un", "deux", "", "trois", "quatre", "  "]
     _write(tmp_path / "train.fr", lines)
     _write(tmp_path / "novels.fr.xz", lines, lzma.open)
-    said = [("", line) for line in ("un", "deux", "trois", "quatre")]
+    said = [("", line) for line in ("un", "deux", "", "trois", "quatre", "")]  # of nothing at all: between documents
     for corpus in (str(tmp_path), f"{tmp_path}/train.fr", f"{tmp_path}/novels.fr"):
         assert list(read_pairs(corpus, "train", french)) == said
-        following = [("un", "deux"), ("trois", "quatre")]
+        following = [("un", "deux"), ("", ""), ("trois", "quatre"), ("", "")]
         assert list(read_pairs(corpus, "train", Languages("fr", "fr"))) == following
     assert has_splits(str(tmp_path)) and not has_splits(f"{tmp_path}/novels.fr")
     with pytest.raises(UserError, match="no dev.fr or validation.fr or valid.fr or val.fr "):
@@ -164,8 +164,10 @@ class TextTest(tfds.core.GeneratorBasedBuilder):
 
 def test_tfds_has_text_too():
     read = [text for _, text in read_pairs("text_test", "train", Languages("", "en"))]
-    assert read == ["one\u2028still one", "two", "three"]
-    assert sorted(read_pairs("fr_en_test", "train", Languages("", "en"))) == sorted(("", pair[0]) for pair in PAIRS)
+    assert [text for text in read if text] == ["one\u2028still one", "two", "three"]
+    assert read.count("") == 2  # each example is a document
+    english = [text for _, text in read_pairs("fr_en_test", "train", Languages("", "en")) if text]
+    assert sorted(english) == sorted(pair[0] for pair in PAIRS)
     with pytest.raises(UserError, match="no language 'fr'; it has text"):
         list(read_pairs("text_test", "train", Languages("fr", "en")))
 

@@ -25,7 +25,7 @@ def test_damage_is_noticed_and_mended(corpus_folder, tokenizers, tmp_path, damag
     before = [np.array(values) for side in read()[:2] for values in side]
     (folder,) = (tmp_path / "tokenized").iterdir()
     names = {path.name for path in folder.iterdir()} - {"made_of.json"}
-    assert len(names) == 7
+    assert len(names) == 8
     for name in names:
         damage(folder / name)
         found = [values for side in read()[:2] for values in side]

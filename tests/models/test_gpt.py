@@ -155,3 +155,20 @@ def test_bad_sizes_are_refused():
         GptConfig(model_dim=10, num_heads=3)
     with pytest.raises(UserError, match="one vocabulary"):
         GptConfig().build(10, 12)
+
+
+def test_lines_of_a_document_are_one_text():
+    model, params = _gpt(source_attention="causal")
+    lines = make_batch([[([], [5, 6]), ([], [7, 8, 9]), ([], [5, 6])]], 1, 10)
+    lines = {name: rows[:, :0] if name.startswith("source") else rows for name, rows in lines.items()}
+    documents = jnp.array([[1, 1, 1, 1, 1, 1, 1, 2, 2, 2]])
+    found = model.apply({"params": params}, lines | {"target_documents": documents})
+    for begin, end in ((0, 7), (7, 10)):
+        text = {"target_inputs": lines["target_inputs"][:, begin:end]}
+        text["target_segments"] = jnp.ones_like(text["target_inputs"])
+        text["target_positions"] = jnp.arange(end - begin)[None]
+        alone = model.apply({"params": params}, text | {name: lines[name] for name in lines if "source" in name})
+        np.testing.assert_allclose(found[:, begin:end], alone, atol=2e-5)
+    apart = model.apply({"params": params}, lines)
+    assert not np.allclose(found[:, 3:7], apart[:, 3:7], atol=1e-3)
+    np.testing.assert_allclose(apart[:, :3], apart[:, 7:], atol=2e-5)

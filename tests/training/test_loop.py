@@ -4,6 +4,8 @@ import json
 import math
 import os
 import signal
+import subprocess
+import sys
 
 import jax
 import numpy as np
@@ -11,14 +13,15 @@ import orbax.checkpoint as ocp
 import pytest
 
 from mt import checkpoint, cli, parallel
+from mt.commands.dev_set import dev_evaluation
 from mt.data.batching import BatchingConfig
 from mt.data.pipeline import DataConfig, Position, TrainingData
 from mt.errors import UserError
-from mt.training.loop import Stop
 from mt.training.objectives import TranslationObjective
 from mt.training.optimizer import OptimizerConfig, build
 from mt.training.soundness import Watch
-from mt.training.train_step import initial_state, make_train_step
+from mt.training.stopping import Stop
+from mt.training.train_step import initial_state, make_train_step, train_on_devices
 from tests.conftest import random_params, tiny_config
 from tests.test_cli import tiny_run_arguments
 
@@ -135,7 +138,7 @@ def test_nothing_is_compiled_after_every_shape_was_seen(corpus_folder, tokenizer
     model = tiny_config(num_layers=1).build(len(tokenizers.target))
     optimizer = build(OptimizerConfig(), 100)
     state = parallel.replicate(initial_state(random_params(model), optimizer))
-    step = parallel.data_parallel(make_train_step(TranslationObjective(model), optimizer, 0), donate_state=True)
+    step = train_on_devices(make_train_step(TranslationObjective(model), optimizer, 0), donate_state=True)
     compiled = []
     jax.monitoring.register_event_duration_secs_listener(
         lambda event, seconds, **rest: compiled.append(event) if "backend_compile" in event else None
@@ -152,9 +155,67 @@ def test_nothing_is_compiled_after_every_shape_was_seen(corpus_folder, tokenizer
     assert seen == {(shape.rows, shape.target_length) for shape in data.shapes} and len(seen) == 3
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_with_nothing_to_save_a_training_leaves_at_once(corpus_folder, tmp_path, monkeypatch, capfd, number):
+    def preempted(self, position):
+        os.kill(os.getpid(), number)
+        yield from ()
+
+    monkeypatch.setattr(TrainingData, "batches", preempted)
+    arguments = [*tiny_run_arguments(corpus_folder, steps=9), "--workdir", str(tmp_path / "run")]
+    assert cli.main(arguments) == 75
+    assert "stopped, with nothing to save; the same command goes on" in capfd.readouterr().err
+    assert not checkpoint.steps(tmp_path / "run")
+
+
+def test_while_a_library_is_at_work_the_process_ends_by_itself():
+    program = (
+        "import hashlib, os, signal, threading\n"
+        "from mt.training import stopping\n"
+        "stopping._WITHIN = 0.5\n"
+        "with stopping.Stop():\n"
+        "    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()\n"
+        # In C, where no signal's handler can run, for minutes.
+        "    hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
+    assert done.returncode == 75 and "stopped, with nothing to save" in done.stderr
+
+
+def test_an_evaluation_is_not_waited_for_and_made_up_for(corpus_folder, tmp_path, monkeypatch, capfd):
+    arguments = tiny_run_arguments(corpus_folder, steps=6)
+    assert cli.main([*arguments, "--workdir", str(tmp_path / "whole")]) == 0
+    asked = []
+
+    def preempted(*parts):
+        evaluate = dev_evaluation(*parts)
+
+        def evaluation(params):
+            if not asked:
+                asked.append(True)
+                os.kill(os.getpid(), signal.SIGTERM)
+            return evaluate(params)
+
+        return evaluation
+
+    monkeypatch.setattr("mt.commands.train.dev_evaluation", preempted)
+    run = tmp_path / "stopped"
+    assert cli.main([*arguments, "--workdir", str(run)]) == 75
+    assert "step 3: the evaluation is put off" in capfd.readouterr().err
+    assert checkpoint.steps(run) == [3] and not checkpoint.ranked(run)
+    assert cli.main([*arguments, "--workdir", str(run)]) == 0
+    assert sorted(checkpoint.ranked(run)) == [3, 6]
+    losses = []
+    for name in ("whole", "stopped"):
+        lines = map(json.loads, (tmp_path / name / "metrics.jsonl").read_text().splitlines())
+        losses.append({line["step"]: line["dev/loss"] for line in lines if "dev/loss" in line})
+    assert losses[0] == losses[1] and set(losses[0]) == {3, 6}
+
+
 def test_the_first_signal_asks_and_the_second_insists():
     before = signal.getsignal(signal.SIGINT)
     with Stop() as stop:
+        stop.begin()
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.asked
         with pytest.raises(KeyboardInterrupt):

@@ -47,11 +47,18 @@ def test_in_bfloat16_the_loss_is_float32_and_near():
     assert gradient.dtype == jnp.bfloat16
 
 
+def _logits(bias):
+    return lambda hidden: hidden @ TABLE.T + (0 if bias is None else bias)
+
+
 @pytest.mark.parametrize("bias", [None, BIAS], ids=["plain", "bias"])
 def test_two_passes_that_agree_have_the_loss_of_one(bias):
     both = np.stack([HIDDEN, HIDDEN])
-    found = consistent_cross_entropy(both, TABLE, bias, TARGETS, WEIGHTS, 0.1, 5.0)
-    np.testing.assert_allclose(found, projected_cross_entropy(HIDDEN, TABLE, bias, TARGETS, WEIGHTS, 0.1), rtol=1e-5)
+    found = consistent_cross_entropy(both, _logits(bias), TARGETS, WEIGHTS, 0.1, 5.0)
+    expected = projected_cross_entropy(HIDDEN, TABLE, bias, TARGETS, WEIGHTS, 0.1)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    one = consistent_cross_entropy(HIDDEN[None], _logits(bias), TARGETS, WEIGHTS, 0.1, 5.0)
+    np.testing.assert_allclose(one, expected, rtol=1e-5)
 
 
 def test_two_passes_that_differ_are_drawn_together():
@@ -65,7 +72,7 @@ def test_two_passes_that_differ_are_drawn_together():
         return crossed + 5 / 2 * jnp.sum(WEIGHTS * apart) / 2
 
     def found(both):
-        return consistent_cross_entropy(both, TABLE, None, TARGETS, WEIGHTS, 0.1, 5.0)[0]
+        return consistent_cross_entropy(both, _logits(None), TARGETS, WEIGHTS, 0.1, 5.0)[0]
 
     assert float(found(both)) == pytest.approx(float(expected(both)), rel=1e-5)
     np.testing.assert_allclose(jax.grad(found)(both), jax.grad(expected)(both), atol=2e-5)

@@ -12,7 +12,7 @@ from mt import parallel
 from mt.models.bert import BertConfig
 from mt.models.interface import Text
 from mt.training.masked_tokens import MaskedTokenObjective, MaskingConfig, exchange
-from mt.training.train_step import make_evaluation_step
+from mt.training.train_step import evaluate_on_devices, make_evaluation_step
 from tests.conftest import VOCAB, make_batch, random_params
 
 MASK = 4
@@ -110,9 +110,8 @@ def test_four_devices_hide_what_one_does(bert):
     batch = make_batch([[([5, 6, 7, 8], [9, 10, 11]), ([12, 13], [14, 15, 16])] for _ in range(8)], 16, 16)
     objective = MaskedTokenObjective(model, MaskingConfig(0.3, next_sentence=2.0), MASK, STARTS)
     alone = jax.jit(functools.partial(objective.loss, rng=None))(params, batch)
-    four = parallel.data_parallel(make_evaluation_step(objective))(
-        params, parallel.shard({name: np.array(values) for name, values in batch.items()})
-    )
+    rows = parallel.shard({name: np.array(values) for name, values in batch.items()})
+    four, _ = evaluate_on_devices(make_evaluation_step(objective))((params, ()), rows)
     assert jax.device_count() == 4
     for name, value in alone.items():
         assert float(four[name]) == pytest.approx(float(value), rel=1e-5), name

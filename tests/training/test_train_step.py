@@ -10,7 +10,13 @@ from mt import parallel
 from mt.layers.attention_maps import maps_of
 from mt.layers.dropout import drop, key_words
 from mt.training.objectives import TranslationObjective
-from mt.training.train_step import initial_state, make_evaluation_step, make_train_step
+from mt.training.train_step import (
+    evaluate_on_devices,
+    initial_state,
+    make_evaluation_step,
+    make_train_step,
+    train_on_devices,
+)
 from tests.conftest import VOCAB, make_batch, random_params, tiny_config
 
 # Rows of very different fullness: a mean of the devices' means would differ.
@@ -33,7 +39,7 @@ def _update(devices, accumulation_steps=1, steps=1, seed=7, consistency=0.0, **o
     optimizer = optax.sgd(0.5)
     state = initial_state(random_params(model), optimizer)
     step = make_train_step(TranslationObjective(model, 0.1, consistency), optimizer, seed, accumulation_steps)
-    run = parallel.data_parallel(step, devices=jax.devices()[:devices])
+    run = train_on_devices(step, devices=jax.devices()[:devices])
     batch = {name: rows.reshape(devices, -1, *rows.shape[1:]) for name, rows in BATCH.items()}
     for _ in range(steps):
         state, metrics = run(state, batch)
@@ -100,7 +106,7 @@ def test_dropout_differs_a_row_a_step_and_a_seed_but_not_a_run():
 
     step = make_train_step(Spy(), optax.sgd(0.0), 0)
     state = initial_state({"w": jnp.ones(())}, optax.sgd(0.0))
-    run = parallel.data_parallel(step)
+    run = train_on_devices(step)
     drawn = []
     for _ in range(2):
         state, metrics = run(state, {"x": np.zeros((4, 1))})
@@ -117,7 +123,7 @@ def test_an_update_that_is_not_finite_is_skipped(poison):
             return {"loss": jnp.sum(batch["x"] * params["w"]), "weight": jnp.ones(())}
 
     optimizer = optax.sgd(0.5, momentum=0.9)
-    run = parallel.data_parallel(make_train_step(Line(), optimizer, 0, average_decay=0.5))
+    run = train_on_devices(make_train_step(Line(), optimizer, 0, average_decay=0.5))
     good, bad = np.ones((4, 1), np.float32), np.ones((4, 1), np.float32)
     bad[2] = poison  # 1e38 is finite, but its square, in the gradient's norm, is not
     states = []
@@ -139,7 +145,7 @@ def test_evaluation_sums_are_those_of_one_device():
     params = random_params(model)
     step = make_evaluation_step(TranslationObjective(model, 0.1))
     batch = {name: rows.reshape(4, -1, *rows.shape[1:]) for name, rows in BATCH.items()}
-    found = parallel.data_parallel(step)(params, batch)
+    found, _ = evaluate_on_devices(step)((params, ()), batch)
     expected = TranslationObjective(model).loss(params, BATCH, None)
     assert float(found["nll"]) == pytest.approx(float(expected["nll"]), rel=1e-5)
     assert float(found["loss"]) == pytest.approx(float(expected["nll"]), rel=1e-5)
@@ -148,7 +154,7 @@ def test_evaluation_sums_are_those_of_one_device():
 def test_the_average_forgets_as_fast_as_it_says():
     model = tiny_config(num_layers=1).build(VOCAB)
     optimizer = optax.sgd(0.5)
-    step = parallel.data_parallel(
+    step = train_on_devices(
         make_train_step(TranslationObjective(model), optimizer, 0, average_decay=0.3), devices=jax.devices()[:1]
     )
     params = random_params(model)

@@ -1,0 +1,98 @@
+"""How a training is asked to stop, and leaves in time."""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+STATUS = 75  # sysexits.h's "try again later": what should follow a whole training does not follow half of one
+_WITHIN = 20.0  # seconds in which a training leaves that has nothing to save, though a compiler may be at work
+
+
+class Stopped(BaseException):
+    """A training was asked to stop where it has nothing to save."""
+
+
+class Stop:
+    """While it is entered, SIGTERM and Ctrl-C are answered.
+
+    Where there is nothing to save, `Stopped` is raised; and where a library is at work for so long that nothing can be
+    raised, the process ends by itself. From `begin` to `end`, the first signal only asks, and a second Ctrl-C ends at
+    once.
+    """
+
+    def __init__(self):
+        self.asked = False
+        self._saves = self._interrupts = False
+        self._previous: dict[int, Any] = {}
+        self._wakeup = -1
+        self._pipe: tuple[int, int] = (-1, -1)
+
+    @property
+    def saves(self) -> bool:
+        """Whether there is something to save."""
+        return self._saves
+
+    def begin(self) -> None:
+        """From now on there is something to save."""
+        self._saves = True
+
+    def end(self) -> None:
+        """All is saved."""
+        self._saves = False
+
+    @contextlib.contextmanager
+    def interrupting(self, wanted: bool) -> Iterator[None]:
+        """Work that `Stopped` may be raised in, though there is something to save; if so it is wanted."""
+        self._interrupts = wanted
+        try:
+            if wanted and self.asked:
+                raise Stopped
+            yield
+        finally:
+            self._interrupts = False
+
+    def _ask(self, number, frame):
+        if self.asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.asked = True
+        if self._interrupts or not self._saves:
+            raise Stopped
+
+    def _watch(self):
+        reading = self._pipe[0]
+        while number := os.read(reading, 1)[0]:
+            if number not in self._previous:
+                continue
+            until = time.monotonic() + _WITHIN
+            while not self._saves and time.monotonic() < until:
+                time.sleep(0.1)
+                if self._pipe[0] < 0:  # left
+                    return
+            if not self._saves:
+                print("mt: stopped, with nothing to save", file=sys.stderr, flush=True)
+                os._exit(STATUS)
+
+    def __enter__(self) -> "Stop":
+        self._previous = {number: signal.signal(number, self._ask) for number in (signal.SIGTERM, signal.SIGINT)}
+        self._pipe = os.pipe()
+        os.set_blocking(self._pipe[1], False)
+        self._wakeup = signal.set_wakeup_fd(self._pipe[1])
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *exception):
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(self._wakeup)
+        reading, writing = self._pipe
+        self._pipe = (-1, -1)
+        os.write(writing, b"\0")
+        self._watcher.join()
+        os.close(reading)
+        os.close(writing)

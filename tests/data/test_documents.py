@@ -1,0 +1,106 @@
+"""Documents stay in one piece: each row of a batch goes on where that row of the batch before has ended."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mt.data.batching import BatchingConfig, Shape, plan_documents
+from mt.data.datasets import Languages, read_pairs
+from mt.data.pipeline import DataConfig, Position, TrainingData
+from mt.errors import UserError
+from tests.conftest import shipped_pairs
+
+SIZES = st.lists(st.tuples(st.integers(0, 9), st.integers(2, 9), st.booleans()), min_size=1, max_size=50)
+
+
+@given(SIZES, st.integers(1, 4))
+@settings(max_examples=60, deadline=None)
+def test_a_row_has_its_share_of_the_pairs_in_their_order(sizes, rows):
+    source, target = (np.array([each[side] for each in sizes]) for side in range(2))
+    documents = np.cumsum([each[2] for each in sizes]) + 1
+    plan = plan_documents(source, target, documents, Shape(rows, 12, 10))
+    assert sorted(plan.pair) == list(range(len(sizes)))
+    batch = np.repeat(np.arange(len(plan.shapes)), np.diff(plan.starts))
+    np.testing.assert_array_equal(plan.document, documents[plan.pair])
+    for row in range(rows):
+        own = plan.row == row
+        pairs = plan.pair[own]
+        np.testing.assert_array_equal(pairs, np.arange(len(pairs)) + (pairs[0] if len(pairs) else 0))
+        assert np.all(np.diff(batch[own]) <= 1) and (not own.any() or batch[own][0] == 0)
+        for number in set(batch[own]):
+            inside = own & (batch == number)
+            np.testing.assert_array_equal(plan.segment[inside], np.arange(inside.sum()) + 1)
+            for lengths, offsets, room in ((source, plan.source_offset, 12), (target, plan.target_offset, 10)):
+                used = np.cumsum(lengths[plan.pair[inside]])
+                np.testing.assert_array_equal(offsets[inside], used - lengths[plan.pair[inside]])
+                assert used[-1] <= room
+
+
+@pytest.fixture(scope="module")
+def novels(tmp_path_factory):
+    """30 documents of 1 to 12 lines, in two languages."""
+    folder = tmp_path_factory.mktemp("novels")
+    pairs = iter(shipped_pairs("train", 300))
+    documents = [[next(pairs) for _ in range(1 + number % 12)] for number in range(30)]
+    for side, language in enumerate(("en", "fr")):
+        texts = ["".join(f"{pair[side]}\n" for pair in document) for document in documents]
+        (folder / f"train.{language}").write_text("\n".join(texts))
+    return folder, documents
+
+
+def test_empty_lines_part_documents(novels):
+    folder, documents = novels
+    for languages in (Languages("en", "fr"), Languages("", "fr")):
+        pairs = list(read_pairs(str(folder), "train", languages))
+        assert pairs.count(("", "")) == 29
+        assert [pair[1] for pair in pairs if pair[1]] == [french for each in documents for _, french in each]
+
+
+@pytest.mark.parametrize("source", ["en", ""])
+def test_an_epoch_has_every_document_once_in_one_piece(novels, tokenizers, source):
+    folder, documents = novels
+    batching = BatchingConfig("documents", batch_tokens=512, row_length=128, row_multiple=4)
+    filters = dataclasses.replace(DataConfig().filter, duplicates="keep", max_ratio=1000)
+    config = DataConfig(source, "fr", train=(str(folder),), batching=batching, filter=filters)
+    data = TrainingData(config, tokenizers, seed=1)
+    batches = data.batches(Position())
+    rows = [[] for _ in range(4)]  # each: (epoch, document, line) in turn
+    seen = []
+    for position, batch in batches:
+        seen.append((position, batch))
+        for row in range(4):
+            segments = batch["target_segments"][row]
+            for number in range(1, segments.max() + 1):
+                place = segments == number
+                (document,) = set(batch["target_documents"][row][place].tolist())
+                if source:
+                    of_source = batch["source_documents"][row][batch["source_segments"][row] == number]
+                    assert set(of_source.tolist()) == {document}
+                rows[row].append((document, tuple(batch["target_tokens"][row][place].tolist())))
+        if position.epoch == 2 and position.batch == 0:
+            break
+    ids = {tuple(tuple(line) for line in tokenizers.target.encode([fr for _, fr in each])) for each in documents}
+    found = {}
+    for row in rows:
+        for document, line in row:
+            found.setdefault(document, []).append(line)
+    # A row's share may begin within a document, so that another row has its beginning.
+    whole = sum(tuple(lines) in ids for lines in found.values())
+    assert len(found) == 60 and whole == 60  # in the order of rows, parts of a document meet again
+    epochs = [[document <= 30 for document, _ in row] for row in rows]
+    assert all(row == sorted(row, reverse=True) for row in epochs)  # one epoch after the other, with other numbers
+    for start in (0, 3):
+        resumed = TrainingData(config, tokenizers, seed=1).batches(seen[start][0])
+        for (position, batch), (expected_position, expected) in zip(resumed, seen[start + 1 : start + 4]):
+            assert position == expected_position
+            assert all(np.array_equal(batch[name], expected[name]) for name in expected)
+        resumed.close()
+
+
+def test_documents_are_not_joined_at_random():
+    with pytest.raises(UserError, match="data.augmentation.joined: joins any two pairs"):
+        joined = dataclasses.replace(DataConfig().augmentation, joined=0.1)
+        DataConfig(augmentation=joined, batching=BatchingConfig("documents"))
