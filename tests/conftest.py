@@ -8,10 +8,11 @@ import pathlib
 import tempfile
 
 os.environ["JAX_PLATFORMS"] = "cpu"
-# Compiling is what the tests spend their time on: code of the lowest level is made a third sooner.
+# Compiling is what the tests spend their time on: code of the lowest level is made in two fifths of the time.
 os.environ["XLA_FLAGS"] = (
     "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0 "
-    "--xla_llvm_disable_expensive_passes=true"
+    "--xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false "
+    "--xla_cpu_opt_preset=CPU_OPT_PRESET_FAST_COMPILE"
 )
 _SCRATCH = tempfile.TemporaryDirectory(prefix="mt-tests-")
 os.environ["MT_CACHE"] = str(pathlib.Path(_SCRATCH.name) / "cache")

@@ -45,6 +45,7 @@ def _lines(capsys, *arguments):
     return lines
 
 
+@pytest.mark.thorough
 def test_train_and_input(run, capsys):
     peak, found = _lines(capsys, "train", str(run), "--steps", "2")
     assert found["unit"] == "target tokens/s" and found["low"] <= found["median"] <= found["high"]
@@ -55,6 +56,7 @@ def test_train_and_input(run, capsys):
     assert found["median"] > 0
 
 
+@pytest.mark.thorough
 def test_decode(run, capsys):
     lines = _lines(capsys, "decode", str(run), "--longest", "4", "--sentences", "4")
     names = [line["name"] for line in lines]
@@ -64,11 +66,13 @@ def test_decode(run, capsys):
     assert "microseconds a token, against beam" in capsys.readouterr().out
 
 
+@pytest.mark.thorough
 def test_start(run, capsys):
     (found,) = _lines(capsys, "start", str(run))
     assert found["unit"] == "s" and found["low"] > 0
 
 
+@pytest.mark.thorough
 def test_start_of_a_config_takes_its_changes(corpus_folder, capsys):
     arguments = tiny_run_arguments(corpus_folder, 1000)[1:]
     seen = ["--data.cache", str(corpus_folder / "cache"), "--training.log-every", "7"]

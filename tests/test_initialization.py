@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import pytest
 
 from mt import cli, trained
 from mt.data.tokenizer import Tokenizer, TokenizerConfig
@@ -10,6 +11,7 @@ from tests.conftest import shipped_pairs
 from tests.test_cli import tiny_run_arguments
 
 
+@pytest.mark.thorough
 def test_pieces_keep_their_vectors_in_a_wider_vocabulary(run, corpus_folder, tmp_path, capsys):  # noqa: F811
     texts = [text for pair in shipped_pairs("train", 2000) for text in pair]
     wider = Tokenizer.train(texts, TokenizerConfig(vocab_size=600, symbols=("<BT>",)))

@@ -6,9 +6,12 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from tests.test_cli import tiny_run_arguments
 from tests.training.test_loop import saved_arrays
+
+pytestmark = pytest.mark.thorough
 
 
 def _start(arguments, devices):

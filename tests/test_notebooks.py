@@ -18,6 +18,7 @@ def test_it_is_kept_without_outputs(path):
     assert code and all(not cell["outputs"] and cell["execution_count"] is None for cell in code)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_it_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")

@@ -10,6 +10,8 @@ from mt import cli
 from tests.conftest import ROOT, shipped_pairs
 from tests.training.test_loop import saved_arrays
 
+pytestmark = pytest.mark.thorough
+
 SMALL = {"model.num-layers": 2, "model.model-dim": 16, "model.ff-dim": 32, "model.num-heads": 2}
 SMALL |= {"model.memory-length": 40, "training.steps": 6, "training.evaluate-every": 3, "training.log-every": 1}
 SMALL |= {"data.batching.batch-tokens": 512, "data.batching.row-length": 64, "tokenizer.vocab-size": 400}

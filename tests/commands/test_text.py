@@ -11,6 +11,8 @@ from mt import Translator, cli
 from mt.data.tokenizer import Tokenizer, TokenizerConfig
 from tests.conftest import ROOT, shipped_pairs
 
+pytestmark = pytest.mark.thorough
+
 SMALL = {"model.num-layers": 1, "model.model-dim": 16, "model.ff-dim": 32, "model.num-heads": 2}
 SMALL |= {"training.steps": 4, "training.evaluate-every": 2, "training.log-every": 1}
 SMALL |= {"data.batching.batch-tokens": 512}

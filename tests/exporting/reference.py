@@ -7,7 +7,7 @@ import pytest
 from mt import Translator, cli, trained
 from tests.conftest import ROOT, shipped_pairs
 
-PAIRS = [pair for pair in shipped_pairs("dev", 1000) if max(map(len, pair)) < 40][:200]
+PAIRS = [pair for pair in shipped_pairs("dev", 1000) if max(map(len, pair)) < 40][:120]
 SENTENCES = [source for source, _ in PAIRS]
 # By log-probability alone, all agree on when a search may end.
 SEARCH = dict(beam_size=3, length_penalty=0.0, min_length=0, max_length_factor=0.0, max_length_offset=30)
@@ -97,7 +97,7 @@ def check_same(run, texts, scores):
     """
     ours = [best for best, *_ in Translator.load(run).n_best(SENTENCES, 1, **SEARCH)]
     ended = [each for each in zip(ours, texts, scores, strict=True) if each[2] is not None]
-    assert len(ended) > 100 and len({mine.text for mine, *_ in ended}) > 20, ended[:5]
+    assert len(ended) > 60 and len({mine.text for mine, *_ in ended}) > 20, ended[:5]
     different = [each for each in ended if each[0].text != each[1]]
     assert len(different) <= len(ended) / 100, different[:3]
     for mine, theirs, score in ended:

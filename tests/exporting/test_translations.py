@@ -5,6 +5,8 @@ import pytest
 from mt import cli
 from tests.exporting.reference import SENTENCES, check_same, ctranslate2, hugging_face
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.mark.parametrize(("form", "engine"), [("marian", hugging_face), ("ctranslate2", ctranslate2)])
 def test_it_translates_as_we_do(trained_run, tmp_path, form, engine):

@@ -149,6 +149,7 @@ def test_out_again_and_in_again_nothing_has_changed(both, tmp_path):
         np.testing.assert_array_equal(values.numpy(), after[name].numpy(), name)
 
 
+@pytest.mark.thorough
 def test_one_trained_further_here_is_read_there(tmp_path, marian_tokenizer_files, corpus_folder):
     folder = make_folder(tmp_path / "theirs", marian_tokenizer_files, **SMALL)
     assert cli.main(["import", str(folder), str(tmp_path / "run")]) == 0

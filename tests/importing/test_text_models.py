@@ -95,6 +95,7 @@ def test_bert_is_read_with_its_words(bert_folder, tmp_path, old):
     assert starts[found.tokenizers.source.encode(["tom"])[0][1]] and starts.mean() > 0.2
 
 
+@pytest.mark.thorough
 def test_bert_without_heads_starts_an_encoder(bert_folder, tmp_path, corpus_folder, capsys):
     folder = tmp_path / "alone"
     transformers.BertModel.from_pretrained(bert_folder).save_pretrained(folder, safe_serialization=True)
