@@ -14,6 +14,7 @@ from mt.models.interface import Params, dummy_batch
 from mt.training.masked_tokens import MaskedTokenObjective
 from mt.training.objectives import Objective, TranslationObjective
 from mt.training.optimizer import build
+from mt.training.permuted_tokens import PermutedTokenObjective
 from mt.training.train_step import TrainState, initial_state, make_train_step, train_on_devices
 
 
@@ -71,7 +72,13 @@ def _masked_token(config: RunConfig, model: Any, tokenizers: Tokenizers | None) 
     return MaskedTokenObjective(model, config.masking, mask, starts, config.training.label_smoothing)
 
 
+def _permuted_token(config: RunConfig, model: Any, tokenizers: Tokenizers | None) -> Objective:
+    starts = np.zeros(model.vocab, bool) if tokenizers is None else word_starts(tokenizers.target)
+    return PermutedTokenObjective(model, config.masking, starts, config.training.label_smoothing)
+
+
 _OBJECTIVES: dict[str, Callable[[RunConfig, Any, Tokenizers | None], Objective]] = {
     "next_token": _next_token,
     "masked_token": _masked_token,
+    "permuted_token": _permuted_token,
 }

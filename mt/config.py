@@ -41,7 +41,7 @@ class RunConfig:
         data: what is trained and evaluated on.
         optimizer: Adam or Muon, and the learning rate.
         training: how long, how often.
-        masking: what a masked language model, such as BERT, must find.
+        masking: what BERT and XLNet must find.
         search: how translations are searched for.
         seed: of initial parameters, dropout and the order of the data.
         start_from: a run, what was exported as a bundle, or the name of a model that ships, to go on training with
@@ -86,8 +86,10 @@ class RunConfig:
             raise UserError("training.guided_alignment: needs sources in another language; set it to 0")
         if self.start_from and (self.encoder_from or self.decoder_from):
             raise UserError("start_from: is a whole model; leave out encoder_from and decoder_from, or it")
-        if self.masking != MaskingConfig() and self.model.objective != "masked_token":
+        if self.masking != MaskingConfig() and self.model.objective not in ("masked_token", "permuted_token"):
             raise UserError(f"masking: nothing is masked for {self.model.architecture}; leave it out")
+        if self.masking.next_sentence and self.model.objective != "masked_token":
+            raise UserError(f"masking.next_sentence: is not for {self.model.architecture}; set it to 0")
         if self.masking.next_sentence and not (self.data.source_language and self.data.batching.kind == "packing"):
             raise UserError(
                 "masking.next_sentence: needs pairs of lines that are packed; set data.source_language to "
@@ -100,6 +102,8 @@ class RunConfig:
                 "model.memory_length: what stood before can only be remembered where batches keep its order; set "
                 "data.batching.kind to documents, or the length to 0"
             )
+        if self.data.batching.backwards and self.model.objective != "permuted_token":
+            raise UserError(f"data.batching.backwards: is not for {self.model.architecture}; set it to false")
         if self.training.best_by == "bleu" and not self.translates:
             raise UserError('training.best_by: there is no BLEU where nothing is translated; set it to "loss"')
 

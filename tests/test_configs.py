@@ -23,6 +23,7 @@ def test_every_config_builds_a_model_and_survives_json(path):
     assert f"mt train configs/{path.name}" in path.read_text()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", [path for path in CONFIGS if "wmt" in path.stem], ids=lambda path: path.stem)
 def test_the_papers_settings_train_on_a_few_hundred_lines(path, corpus_folder, tmp_path):
     """All is as for WMT but the text, the number of steps and the model's size."""
@@ -78,7 +79,7 @@ def test_a_models_architecture_is_read_from_json():
     assert from_json(run_config.RunConfig, without, "x") == run_config.RunConfig()
     with pytest.raises(
         UserError,
-        match=r"model.architecture must be one of transformer, gpt, bert, transformer_xl, not 'gtp' \(did you mean",
+        match=r"must be one of transformer, gpt, bert, transformer_xl, xlnet, not 'gtp' \(did you mean",
     ):
         from_json(run_config.RunConfig, {"model": {"architecture": "gtp"}}, "x")
     with pytest.raises(UserError, match="unknown field model.norm"):

@@ -35,6 +35,8 @@ class BatchingConfig:
         batch_tokens: target positions a batch, padding included, over all devices and accumulation steps.
         row_length: tokens a row holds on either side; the longest pair that can be trained on.
         num_buckets: how many shapes there are, with "buckets"; their bounds are fitted to the corpus.
+        backwards: whether every other row reads its documents from their ends to their beginnings, with "documents",
+            for models that see both what stands before and what stands after.
         row_multiple: rows a batch are a multiple of this: of devices times accumulation steps, on any machine that the
             run is to go on with unchanged.
     """
@@ -43,12 +45,15 @@ class BatchingConfig:
     batch_tokens: int = 32_768
     row_length: int = 256
     num_buckets: int = 12
+    backwards: bool = False
     row_multiple: int = 8
 
     def __post_init__(self):
         for field in ("batch_tokens", "row_length", "num_buckets", "row_multiple"):
             if getattr(self, field) < 1:
                 raise UserError(f"data.batching.{field}: {getattr(self, field)} is not positive")
+        if self.backwards and self.kind != "documents":
+            raise UserError(f"data.batching.backwards: of {self.kind} there is no order to turn; set kind to documents")
         if self.batch_tokens < self.row_length * self.row_multiple:
             raise UserError(
                 f"data.batching.batch_tokens: {self.batch_tokens} is less than row_length times row_multiple "

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mt.data.augmentation import AugmentationConfig, augment
+from mt.data.backwards import BACKWARDS, with_backwards
 from mt.data.batching import (
     BatchingConfig,
     Plan,
@@ -293,7 +294,15 @@ class TrainingData:
         """This host's share of the batch at a position; see `batching.assemble`. Where it is to be aligned, with
         "target_links", see `WordAlignment.of_batch`."""
         window = self._planned(position.epoch, position.window)
-        batch = assemble(window.corpora, window.corpus, window.index, window.plan, position.batch, self._part)
+
+        def read(number: int) -> dict[str, np.ndarray]:
+            return assemble(window.corpora, window.corpus, window.index, window.plan, number, self._part)
+
+        batch = read(position.batch)
+        if self._batching.backwards:
+            rows = len(batch["target_tokens"])
+            mirrored = len(window.plan.shapes) - 1 - position.batch
+            batch = with_backwards(batch, read(mirrored), self._part[0] * rows)
         return batch | {"target_links": self._alignment.of_batch(batch)} if self._alignment else batch
 
     def batches(self, position: Position) -> Generator[tuple[Position, dict[str, np.ndarray]], None, None]:
@@ -306,7 +315,7 @@ class TrainingData:
         names = [f"{side}_{field}" for side in ("source", "target") for field in ("tokens", "positions", "segments")]
         names += ["target_inputs", *["target_links"] * (self._alignment is not None)]
         if self._documents:
-            names += ["source_documents", "target_documents"]
+            names += ["source_documents", "target_documents", *[BACKWARDS] * self._batching.backwards]
 
         def positions():
             ahead = self._positions(position)

@@ -1,7 +1,7 @@
 """Encoder and decoder blocks: attention and feed-forward, each in a residual connection with layer normalisation."""
 
 import functools
-from typing import Any
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
@@ -62,14 +62,18 @@ class EncoderBlock(nn.Module):
     positions: str = "absolute"
     max_distance: int = 0
 
+    # Which argument of a call says whether it is, self being 0.
+    deterministic_argument: ClassVar[int] = 3
+
     def _residual(self) -> Residual:
         return Residual(self.dropout, self.pre_norm, self.norm_epsilon, self.stochastic_depth)
 
-    def setup(self):
+    def _kind(self) -> Any:
         kind: Any = KINDS[self.positions]
-        if self.max_distance:
-            kind = functools.partial(kind, max_distance=self.max_distance)
-        self.self_attention = kind(self.num_heads, self.model_dim, self.attention_dropout, self.dtype)
+        return functools.partial(kind, max_distance=self.max_distance) if self.max_distance else kind
+
+    def setup(self):
+        self.self_attention = self._kind()(self.num_heads, self.model_dim, self.attention_dropout, self.dtype)
         self.self_attention_residual = self._residual()
         self.feed_forward = FeedForward(
             self.model_dim, self.ff_dim, self.activation, self.activation_dropout, self.dtype
@@ -144,6 +148,8 @@ class EncoderBlock(nn.Module):
 class DecoderBlock(EncoderBlock):
     """Masked self-attention, encoder-decoder attention, then feed-forward."""
 
+    deterministic_argument = 5
+
     def setup(self):
         super().setup()
         self.cross_attention = CrossAttention(self.num_heads, self.model_dim, self.attention_dropout, self.dtype)
@@ -203,8 +209,8 @@ class DecoderBlock(EncoderBlock):
 
 def block_kind(kind: type[EncoderBlock], remat: bool) -> Any:
     """A kind of block, or the same with its activations recomputed in the backward pass."""
-    # `deterministic` chooses code, so rematerialisation must not trace it: argument 3 or 5, self being 0.
-    return nn.remat(kind, static_argnums=(5 if issubclass(kind, DecoderBlock) else 3,)) if remat else kind
+    # `deterministic` chooses code, so rematerialisation must not trace it.
+    return nn.remat(kind, static_argnums=(kind.deterministic_argument,)) if remat else kind
 
 
 def depth_rates(last: float, layers: int) -> list[float]:

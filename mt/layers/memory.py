@@ -34,6 +34,11 @@ class Memory(NamedTuple):
         hidden = tuple(_newest(old, new, read) for old, new in zip(self.hidden, entered))
         return Memory(hidden, _newest(self.documents, documents, read))
 
+    def seen(self, documents: jax.Array, sees_empty: bool = False) -> jax.Array:
+        """What tokens see of the memory, their own document; see `mask`: bool [rows, length, memory_length]."""
+        seen = documents[:, :, None] == self.documents[:, None, :]
+        return seen | (self.documents == 0)[:, None, :] if sees_empty else seen
+
     def mask(self, documents: jax.Array, same_length: bool = False, sees_empty: bool = False) -> jax.Array:
         """What tokens see of the memory and of each other: their own document, up to themselves.
 
@@ -46,10 +51,8 @@ class Memory(NamedTuple):
             bool [rows, 1, length, memory_length + length].
         """
         before, length = self.documents.shape[1], documents.shape[1]
-        every = jnp.concatenate([self.documents, documents], axis=1)
-        seen = documents[:, :, None] == every[:, None, :]
-        if sees_empty:
-            seen |= jnp.pad(self.documents == 0, ((0, 0), (0, length)))[:, None, :]
+        own = documents[:, :, None] == documents[:, None, :]
+        seen = jnp.concatenate([self.seen(documents, sees_empty), own], axis=2)
         key, query = jnp.arange(before + length)[None, :], jnp.arange(length)[:, None]
         near = (key <= before + query) & (key > query if same_length else True)
         return (seen & near)[:, None]

@@ -41,13 +41,13 @@ class Text(NamedTuple):
         tokens: int32 [batch, length].
         positions: int32 [batch, length], counted from 0 in each text.
         segments: int32 [batch, length], which text of its row a token belongs to, from 1; 0 is padding.
-        kinds: int32 [batch, length], such as a first and a second text, from 0.
+        kinds: int32 [batch, length], such as a first and a second text, from 0; None where there is only one.
     """
 
     tokens: jax.Array
     positions: jax.Array
     segments: jax.Array
-    kinds: jax.Array
+    kinds: Any
 
     @classmethod
     def of(cls, batch: Batch) -> "Text":
@@ -65,6 +65,17 @@ class Text(NamedTuple):
             kinds,
         )
         return cls(*(jnp.concatenate(side, axis=1) for side in sides))
+
+    @classmethod
+    def in_rows(cls, batch: Batch) -> "Text":
+        """As `of`, for a model that knows distances: text alone has positions that count through its row, and its
+        documents as segments, where the batch knows them."""
+        text = cls.of(batch)
+        if batch["source_tokens"].shape[1]:
+            return text
+        positions = jnp.broadcast_to(jnp.arange(text.tokens.shape[1], dtype=jnp.int32), text.tokens.shape)
+        segments = batch.get("target_documents", text.segments)
+        return text._replace(positions=positions, segments=segments, kinds=None)
 
 
 def writes(model: Any) -> bool:

@@ -33,7 +33,7 @@ def joined(config: Any, parts: Mapping[str, Any], names: Mapping[str, str]) -> T
         form = getattr(part, side, None)
         if form is None:
             raise UserError(f"{side}_from: {names[side]} is a {part.architecture}, which is no {side}")
-        form = {field: getattr(part, field) for field in _SHARED} | _ALWAYS | form
+        form = {field: getattr(part, field) for field in _SHARED if hasattr(part, field)} | _ALWAYS | form
         for field, value in form.items():
             if field == "max_positions" and field in said:
                 fields[field] = min(fields[field], value)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from mt import parallel
 from mt.assembly import assemble
 from mt.config import RunConfig
+from mt.data.backwards import BACKWARDS
 from mt.decoding.batched_search import max_target_length
 from mt.decoding.beam_search import search_rows
 from mt.errors import UserError
@@ -57,6 +58,8 @@ def train_step(config: RunConfig, devices: Sequence[jax.Device], rows: int) -> P
         name: jax.ShapeDtypeStruct((len(devices), rows, length - empty * name.startswith("source")), jnp.int32)
         for name in names
     }
+    if config.data.batching.backwards:
+        batch[BACKWARDS] = jax.ShapeDtypeStruct((len(devices), rows), jnp.int32)
     return Program(*_compile(training.train_step, state, batch), rows * length, 1)
 
 

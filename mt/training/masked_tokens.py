@@ -2,16 +2,16 @@
 
 import dataclasses
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mt.data.tokenizer import EOS, UNK
+from mt.data.tokenizer import UNK
 from mt.errors import UserError
-from mt.layers.rows import first_row
 from mt.models.interface import Batch, Params, Text
+from mt.training.choosing import choose, row_keys
 from mt.training.losses import projected_cross_entropy
 from mt.training.objectives import Sums
 
@@ -21,10 +21,11 @@ _MASKED, _REPLACED = 0.8, 0.1
 
 @dataclasses.dataclass(frozen=True)
 class MaskingConfig:
-    """Which tokens a masked language model must find.
+    """Which tokens BERT must find where they are hidden, and XLNet in a random order.
 
     Attributes:
-        share: of a row's tokens that are chosen, sentences' ends not counted, others each time.
+        share: of a row's tokens that are chosen, sentences' ends not counted, others each time; 0.15 is BERT's, 0.167
+            XLNet's.
         whole_words: all of a word's tokens are chosen or none (the authors' later models).
         next_sentence: whether a pair's second text follows its first must be told as well, of pairs of lines that
             follow each other (data.source_language the same as data.target_language); half of the rows have their
@@ -40,18 +41,6 @@ class MaskingConfig:
             raise UserError(f"masking.share: {self.share} is not between 0 and 1")
         if not 0 <= self.next_sentence < math.inf:
             raise UserError(f"masking.next_sentence: {self.next_sentence} is not a number from 0 on; 0 is without")
-
-
-class Chosen(NamedTuple):
-    """Tokens that must be found.
-
-    Attributes:
-        places: int [rows, most], where in the row they stand.
-        there: bool [rows, most], which of the places count.
-    """
-
-    places: jax.Array
-    there: jax.Array
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -80,10 +69,11 @@ class MaskedTokenObjective:
         rng = jax.random.key(0) if rng is None else rng
         swapped = None
         if self.config.next_sentence:
-            batch, swapped = exchange(batch, _row_keys(rng, 2, len(batch["target_tokens"])))
+            batch, swapped = exchange(batch, row_keys(rng, 2, len(batch["target_tokens"])))
         text = Text.of(batch)
-        keys = _row_keys(rng, 1, len(text.tokens))
-        chosen = jax.vmap(self._choose)(text.tokens, text.positions, text.segments, keys)
+        keys = row_keys(rng, 1, len(text.tokens))
+        begins = jnp.asarray(self.word_starts)[text.tokens] | (text.positions == 0) if self.config.whole_words else None
+        chosen = choose(text.tokens, text.segments, keys, self.config.share, begins)
         right = jnp.take_along_axis(text.tokens, chosen.places, axis=1)
         shown = jax.vmap(self._shown)(right, keys)
         rows = jnp.arange(len(right))[:, None]
@@ -107,29 +97,6 @@ class MaskedTokenObjective:
             return sums
         told, pairs = self._next_sentence(params, hidden, batch, swapped)
         return sums | {"loss": loss + self.config.next_sentence * told, "next_sentence": told, "pairs": pairs}
-
-    def _choose(self, tokens: jax.Array, positions: jax.Array, segments: jax.Array, key: jax.Array) -> Chosen:
-        """Of one row, [length]."""
-        length = len(tokens)
-        candidates = (segments > 0) & (tokens != EOS)
-        many = jnp.round(self.config.share * jnp.sum(candidates)).astype(jnp.int32)
-        many = jnp.maximum(many, jnp.any(candidates))
-        lots = jax.random.uniform(jax.random.fold_in(key, 0), (length,))
-        words = jnp.arange(length)
-        if self.config.whole_words:
-            begins = jnp.asarray(self.word_starts)[tokens] | (positions == 0) | ~candidates
-            words = jnp.cumsum(begins) - 1
-            lots = lots[words]
-        most = min(length, math.ceil(self.config.share * length) + 1)
-        drawn, places = jax.lax.top_k(jnp.where(candidates, lots, -1.0), most)
-        there = (jnp.arange(most) < many) & (drawn >= 0)
-        if self.config.whole_words:
-            # A word that has no room for all of its tokens is not chosen at all.
-            chosen_words = words[places]
-            sizes = jnp.zeros(length, jnp.int32).at[words].add(candidates)
-            counts = jnp.zeros(length, jnp.int32).at[chosen_words].add(there)
-            there &= (counts == sizes)[chosen_words]
-        return Chosen(places, there)
 
     def _shown(self, right: jax.Array, key: jax.Array) -> jax.Array:
         """What is shown in place of a row's chosen tokens, int [most]."""
@@ -165,9 +132,3 @@ def exchange(batch: Batch, keys: jax.Array) -> tuple[Batch, jax.Array]:
     pairs = jnp.max(segments, axis=1, keepdims=True)
     passed_on = jnp.where(segments > 0, segments % jnp.maximum(pairs, 1) + 1, 0)
     return batch | {"target_segments": jnp.where(swapped[:, None], passed_on, segments)}, swapped
-
-
-def _row_keys(rng: jax.Array, stream: int, rows: int) -> jax.Array:
-    """A key a row, which depends on its place in the whole batch, however many devices share it."""
-    numbers = first_row(rows) + jnp.arange(rows, dtype=jnp.uint32)
-    return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(jax.random.fold_in(rng, stream), numbers)

@@ -100,6 +100,34 @@ def test_an_epoch_has_every_document_once_in_one_piece(novels, tokenizers, sourc
         resumed.close()
 
 
+def test_every_other_row_goes_backwards(novels, tokenizers):
+    batching = BatchingConfig("documents", batch_tokens=512, row_length=128, row_multiple=4)
+    config = DataConfig("", "fr", train=(str(novels[0]),), batching=batching)
+    forth = TrainingData(config, tokenizers, seed=1)
+    batching = dataclasses.replace(batching, backwards=True)
+    mixed = dataclasses.replace(config, batching=batching)
+    both = TrainingData(mixed, tokenizers, seed=1)
+    read = {}
+    for name, data in (("forth", forth), ("both", both)):
+        rows = read[name] = [[] for _ in range(4)]
+        for position, batch in data.batches(Position()):
+            for row in range(4):
+                there = batch["target_segments"][row] > 0
+                assert not np.any(there[1:] & ~there[:-1])  # padding stands last
+                fields = [batch[f"target_{field}"][row][there] for field in ("tokens", "documents")]
+                rows[row] += zip(*map(np.ndarray.tolist, fields))
+            if name == "both":
+                assert batch["backwards"].tolist() == [0, 1, 0, 1]
+            if position.epoch:
+                break
+    for row in range(4):
+        assert read["both"][row] == read["forth"][row][:: -1 if row % 2 else 1]
+    shares = [TrainingData(mixed, tokenizers, 1, 2, share) for share in (0, 1)]
+    whole, halves = both.load(Position(0, 0, 2)), [each.load(Position(0, 0, 2)) for each in shares]
+    for name, values in whole.items():
+        np.testing.assert_array_equal(np.concatenate([each[name] for each in halves]), values)
+
+
 def test_documents_are_not_joined_at_random():
     with pytest.raises(UserError, match="data.augmentation.joined: joins any two pairs"):
         joined = dataclasses.replace(DataConfig().augmentation, joined=0.1)

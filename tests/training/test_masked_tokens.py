@@ -11,6 +11,7 @@ import pytest
 from mt import parallel
 from mt.models.bert import BertConfig
 from mt.models.interface import Text
+from mt.training.choosing import choose
 from mt.training.masked_tokens import MaskedTokenObjective, MaskingConfig, exchange
 from mt.training.train_step import evaluate_on_devices, make_evaluation_step
 from tests.conftest import VOCAB, make_batch, random_params
@@ -27,7 +28,7 @@ def bert():
     return model, random_params(model)
 
 
-def _text(rows: int = 8, pairs: int = 2) -> dict:
+def text_of_words(rows: int = 8, pairs: int = 2) -> dict:
     """Text alone: no source, two texts a row of words of two pieces."""
     random = np.random.default_rng(0)
 
@@ -36,34 +37,6 @@ def _text(rows: int = 8, pairs: int = 2) -> dict:
 
     batch = make_batch([[([], words(5 + row % 3)) for _ in range(pairs)] for row in range(rows)], 4, 32)
     return {name: values[:, :0] if name.startswith("source") else values for name, values in batch.items()}
-
-
-def _chosen(objective, text, key):
-    keys = jax.random.split(key, len(text.tokens))
-    return jax.device_get(jax.vmap(objective._choose)(text.tokens, text.positions, text.segments, keys))
-
-
-@pytest.mark.parametrize("whole_words", [False, True])
-def test_so_many_tokens_are_chosen_and_never_an_end(bert, whole_words):
-    objective = MaskedTokenObjective(bert[0], MaskingConfig(0.4, whole_words), MASK, STARTS)
-    text = Text.of(_text())
-    tokens, segments = np.array(text.tokens), np.array(text.segments)
-    times = np.zeros(tokens.shape)
-    for number in range(60):
-        chosen = _chosen(objective, text, jax.random.key(number))
-        for row, (places, there) in enumerate(zip(*chosen)):
-            own = places[there]
-            candidates = np.flatnonzero((segments[row] > 0) & (tokens[row] != 2))
-            assert set(own) <= set(candidates) and len(set(own)) == len(own)
-            wanted = round(0.4 * len(candidates))
-            assert wanted - whole_words <= len(own) <= wanted
-            if whole_words:
-                starts = own[STARTS[tokens[row, own]]]
-                assert set(own) == {*starts, *(starts + 1)}
-            times[row, own] += 1
-    share = times.sum() / 60 / ((segments > 0) & (tokens != 2)).sum()
-    assert 0.35 < share <= 0.41
-    assert times[(segments > 0) & (tokens != 2)].min() > 8  # of 60, 24 each on average
 
 
 def test_eight_in_ten_are_hidden_and_one_is_another(bert):
@@ -79,7 +52,7 @@ def test_eight_in_ten_are_hidden_and_one_is_another(bert):
 def test_the_loss_is_that_of_the_chosen_tokens_in_the_text_with_them_hidden(bert):
     model, params = bert
     objective = MaskedTokenObjective(model, MaskingConfig(0.3), MASK, STARTS)
-    batch = _text()
+    batch = text_of_words()
     sums = jax.device_get(jax.jit(objective.loss, static_argnums=2)(params, batch, None))
     # What was shown is seen by standing in for the model.
     seen = {}
@@ -95,7 +68,7 @@ def test_the_loss_is_that_of_the_chosen_tokens_in_the_text_with_them_hidden(bert
     logits, _ = model.apply({"params": params}, text._replace(tokens=seen["tokens"]))
     log_probs = np.array(jax.nn.log_softmax(logits))
     keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.fold_in(jax.random.key(0), 1), jnp.arange(8))
-    chosen = jax.device_get(jax.vmap(objective._choose)(text.tokens, text.positions, text.segments, keys))
+    chosen = jax.device_get(choose(text.tokens, text.segments, keys, 0.3))
     tokens = np.array(text.tokens)
     every = [(row, place) for row in range(8) for place in chosen.places[row][chosen.there[row]]]
     assert sums["weight"] == len(every)
