@@ -28,7 +28,7 @@ LAYERS = [
         "decoding.minimum_risk",
     },
     {"decoding.batches", "decoding.automata"},
-    {"decoding.selection", "decoding.ensemble", "decoding.fusion", "decoding.continuing"},
+    {"decoding.selection", "decoding.ensemble", "decoding.fusion", "decoding.continuing", "decoding.remembering"},
     {"decoding.alignment"},
     {"decoding.rules", "decoding.continuations", "decoding.coverage"},
     {"decoding.beam_search", "decoding.scoring", "decoding.constraints"},

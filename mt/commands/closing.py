@@ -7,7 +7,7 @@ from typing import Any
 
 from mt import parallel, trained
 from mt.commands.dev_set import loss_on
-from mt.commands.evaluate import read_split, report, translate_all
+from mt.commands.evaluate import read_split, read_split_in_documents, report, translate_all
 from mt.commands.reporting import log, report_text, tell
 from mt.config import RunConfig
 from mt.data.batching import Shape
@@ -66,9 +66,9 @@ def show_text(run: pathlib.Path, config: RunConfig) -> None:
 def show_translations(run: pathlib.Path, config: RunConfig) -> None:
     """Reports on the test set, shows some translations, and says how to go on."""
     split, found = _reported_split(config), trained.load(run)
-    pairs = read_split(run, split)
+    pairs, numbers = read_split_in_documents(run, split)
     translator = Translator.of(found)
-    translations = translate_all(translator, [source for source, _ in pairs], {})
+    translations = translate_all(translator, [source for source, _ in pairs], {}, numbers)
     result = report(split, found.name, translations, pairs)
     write_json(run / f"evaluation-{split}.json", result)
     print()

@@ -10,10 +10,12 @@ from mt import evaluation, parallel
 from mt.config import RunConfig
 from mt.data.batching import Shape
 from mt.data.datasets import read_pairs
+from mt.data.document_order import apart
 from mt.data.infilling import infill
 from mt.data.pipeline import evaluation_batches
 from mt.data.tokenized import FilterConfig, tokenized_corpus
 from mt.data.tokenizers import Tokenizers
+from mt.decoding.remembering import remembers
 from mt.decoding.translator import Translator
 from mt.training.objectives import Objective, initial_carry
 from mt.training.train_step import evaluate_on_devices, make_evaluation_step
@@ -75,10 +77,14 @@ def sums_on(
 
 def _dev_bleu(config: RunConfig, tokenizers: Tokenizers, model: Any) -> Callable[[Any], float]:
     """A function from parameters to the BLEU of the dev set's translations, or of some of them."""
-    every = read_pairs(config.data.corpus("dev"), "dev", config.data.languages)
-    pairs = [pair for pair in every if any(map(str.strip, pair))]  # the others part documents
+    pairs, numbers = apart(read_pairs(config.data.corpus("dev"), "dev", config.data.languages))
     wanted = config.training.dev_sentences or len(pairs)
-    pairs = pairs[:: max(1, len(pairs) // wanted)][:wanted]
+    documents = None
+    if remembers(model):  # whole documents
+        documents = [number for number in numbers if number <= numbers[min(wanted, len(pairs)) - 1]]
+        pairs = pairs[: len(documents)]
+    else:
+        pairs = pairs[:: max(1, len(pairs) // wanted)][:wanted]
     translator = Translator(model, None, tokenizers, config.search, config.data.batching.row_length)
     search: dict[str, Any] = {"beam_size": 1} if config.training.dev_search == "greedy" else {}
 
@@ -86,7 +92,7 @@ def _dev_bleu(config: RunConfig, tokenizers: Tokenizers, model: Any) -> Callable
         found = 0.0
         if parallel.is_main():
             translator.params = parallel.on_one_device(params)
-            translations = translator.translate([source for source, _ in pairs], **search)
+            translations = translator.translate([source for source, _ in pairs], documents=documents, **search)
             translator.params = None
             found = evaluation.score_by("BLEU", translations, [target for _, target in pairs])
         return parallel.from_main(found)

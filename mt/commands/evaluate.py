@@ -15,8 +15,8 @@ from mt.commands.fusing import FusionOptions
 from mt.commands.reporting import remembering, report_text, tell
 from mt.commands.searching import SearchOptions
 from mt.data.datasets import SPLIT_NAMES, read_aligned, read_pairs
+from mt.data.document_order import apart
 from mt.data.pipeline import DataConfig
-from mt.data.text import batched
 from mt.data.tokenized import default_cache
 from mt.decoding.translator import Translator
 from mt.errors import UserError
@@ -87,7 +87,7 @@ def main(arguments: Arguments) -> None:
     else:
         split = arguments.split or "test"
         name = "-".join(filter(None, (_short(arguments.corpus), split if arguments.split else ""))) or split
-        pairs = read_split(run, split, arguments.corpus)
+        pairs, numbers = read_split_in_documents(run, split, arguments.corpus)
     found = arguments.fusion.applied(trained.load_together([run, *arguments.ensemble], arguments.checkpoint))
     if not found.languages.source:
         if options := [name for name in ("translations", "moses", "source") if getattr(arguments, name)]:
@@ -98,7 +98,8 @@ def main(arguments: Arguments) -> None:
     else:
         remembering(found, arguments.memory_length)
         translator = Translator.of(found)
-        translations = translate_all(translator, [source for source, _ in pairs], arguments.search.given())
+        sources = [source for source, _ in pairs]
+        translations = translate_all(translator, sources, arguments.search.given(), numbers)
         result = report(name, found.name, translations, pairs, found.languages.target if arguments.moses else "")
         if "translations" in written:
             write_atomically(written["translations"], "".join(f"{line}\n" for line in translations).encode())
@@ -125,27 +126,44 @@ def _short(corpus: str) -> str:
 
 
 def read_split(run: pathlib.Path, split: str, corpus: str = "") -> list[tuple[str, str]]:
-    """The pairs of one of the splits that a run was configured with, or of another corpus of its languages.
+    """The pairs of one of the splits that a run was configured with, or of another corpus of its languages."""
+    return read_split_in_documents(run, split, corpus)[0]
 
-    Pairs that are blank on both sides are left out: they part documents.
-    """
+
+def read_split_in_documents(run: pathlib.Path, split: str, corpus: str = "") -> tuple[list[tuple[str, str]], list[int]]:
+    """As `read_split`, and the number of each pair's document."""
     where = str(run / trained.CONFIG)
     data = from_json(DataConfig, trained.read_config(run)["run"]["data"], where)
     if corpus:
         corpora: tuple[str, ...] = (corpus,)
     else:
         corpora = data.training_corpora if split == "train" else (data.corpus(split),)
-    pairs = (pair for corpus in corpora for pair in read_pairs(corpus, split, data.languages))
-    return [pair for pair in pairs if any(map(str.strip, pair))]
+    ended = [[*read_pairs(corpus, split, data.languages), ("", "")] for corpus in corpora]
+    return apart(pair for corpus in ended for pair in corpus)
 
 
-def translate_all(translator: Translator, sources: list[str], search: dict[str, Any]) -> list[str]:
-    """The best translation of each source, with a progress bar."""
+def translate_all(
+    translator: Translator, sources: list[str], search: dict[str, Any], documents: list[int] | None = None
+) -> list[str]:
+    """The best translation of each source, with a progress bar.
+
+    Args:
+        translator: if it remembers, documents are translated as such.
+        sources: translation units.
+        search: see `Translator.translate`.
+        documents: the number of each one's document.
+    """
     translations: list[str] = []
+    together = documents if documents and translator.remembers else None
     with tqdm(desc="translating", total=len(sources), unit=" sentences", mininterval=1, file=sys.stderr) as bar:
-        for chunk in batched(sources, _CHUNK):
-            translations += translator.translate(chunk, **search)
-            bar.update(len(chunk))
+        while len(translations) < len(sources):
+            start = len(translations)
+            stop = min(start + _CHUNK, len(sources))
+            while together and stop < len(sources) and together[stop] == together[stop - 1]:
+                stop += 1
+            own = together[start:stop] if together else None
+            translations += translator.translate(sources[start:stop], documents=own, **search)
+            bar.update(stop - start)
     return translations
 
 

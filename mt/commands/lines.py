@@ -87,6 +87,19 @@ def chunks(
     return batched(decode_lines(file, name, told), together)
 
 
+def whole_documents(chunks: Iterator[list[str]]) -> Iterator[list[str]]:
+    """The same lines in lists that end where a document does: with a blank line, or with the last."""
+    waiting: list[str] = []
+    for chunk in chunks:
+        ends = [number for number, line in enumerate(chunk, 1) if not line.strip()]
+        if ends:
+            yield waiting + chunk[: ends[-1]]
+            waiting, chunk = [], chunk[ends[-1] :]
+        waiting += chunk
+    if waiting:
+        yield waiting
+
+
 def _arriving(file: BinaryIO, name: str, replaced: "Replaced", stream: bool) -> Iterator[list[str]]:
     number = 1
     for lines in arriving_lines(file, 1 if stream else CHUNK, **{"patience": 0.0} if stream else {}):

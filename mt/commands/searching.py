@@ -70,12 +70,14 @@ class Search:
             raise UserError(f"--n-best {n_best}: is not positive")
         translator.n_best([], n_best, [], self._sampling, **self._search)  # says what is wrong before there is a line
 
-    def n_best(self, texts: list[str], constraints: Sequence[Constraints]) -> list[list[Translation]]:
-        """As many translations of each text as are asked for, best first."""
+    def n_best(
+        self, texts: list[str], constraints: Sequence[Constraints], documents: Sequence[int] | None = None
+    ) -> list[list[Translation]]:
+        """As many translations of each text as are asked for, best first; of documents see `Translator.n_best`."""
         if self._least_risk and self._sampling:
             found = self._translator.least_risk(texts, self._least_risk, self._sampling, constraints, **self._search)
             return [translations[: self._n_best] for translations in found]
-        return self._translator.n_best(texts, self._n_best, constraints, self._sampling, **self._search)
+        return self._translator.n_best(texts, self._n_best, constraints, self._sampling, documents, **self._search)
 
     def best(self, texts: list[str], constraints: Sequence[Constraints]) -> list[Translation]:
         """The best translation of each text."""

@@ -20,6 +20,7 @@ from mt.commands.fusing import FusionOptions
 from mt.commands.requests import Request, read_request
 from mt.commands.sampling import SamplingOptions
 from mt.commands.searching import Search, SearchOptions
+from mt.data.document_order import document_numbers
 from mt.data.text import read_lines
 from mt.data.tokenized import default_cache
 from mt.decoding.constraints import Constraints
@@ -55,6 +56,8 @@ class Arguments:
         invalid: what becomes of bytes that are not UTF-8: "refuse" ends with a sentence before anything is translated,
             "replace" puts U+FFFD in their place and says so. Left out, a file is refused, and what comes down a pipe,
             whose translations go out as its lines come in, is replaced.
+        documents: lines are of documents with blank lines between them, and each is translated with the memory of those
+            before it, by a model that remembers (model.architecture document_transformer).
         stream: translates each line by itself as soon as it is there, in place of many together, which is faster. On a
             terminal it is so anyway.
         as_training_data: writes pairs of source, tab, target to train on, in place of translations. "forward" has the
@@ -83,6 +86,7 @@ class Arguments:
     invalid: Annotated[
         Literal["refuse", "replace"] | None, default("refuse in files, replace down a pipe", "{refuse,replace}")
     ] = None
+    documents: bool = False
     stream: bool = False
     as_training_data: Annotated[
         Literal["forward", "backward"] | None, default("translations alone", "{forward,backward}")
@@ -123,6 +127,14 @@ def _check(arguments: Arguments) -> None:
         raise UserError("--keep tags: goes with one translation a line; leave --n-best out")
     if "tags" in (arguments.constraints.keep or ()) and arguments.format == "jsonl":
         raise UserError("--keep tags: is for lines of HTML, and those of --format jsonl are not; leave one of them out")
+    if arguments.documents:
+        alone = {
+            "--stream": arguments.stream,
+            "--least-risk": arguments.sampling.least_risk,
+            "--keep tags": "tags" in (arguments.constraints.keep or ()),
+        }
+        for option in (option for option, is_set in alone.items() if is_set):
+            raise UserError(f"{option}: is of each line by itself, and does not go with --documents; leave one out")
     arguments.sampling.config()
 
 
@@ -140,6 +152,7 @@ def _translate_documents(run: pathlib.Path, arguments: Arguments, constraints: L
     of_lines = {
         "--json": arguments.json,
         "--stream": arguments.stream,
+        "--documents": arguments.documents,
         "--as-training-data": arguments.as_training_data,
         "--n-best": arguments.n_best > 1,
         "--prefix": arguments.constraints.prefix,
@@ -169,8 +182,11 @@ def _translate_lines(run: pathlib.Path, arguments: Arguments, constraints: LineC
                 read_request(line, f"{path}, line {number}")
     found = trained.load_together([pretrained.locate(run), *arguments.ensemble], arguments.checkpoint)
     translator = Translator.of(arguments.fusion.applied(found))
+    if arguments.documents and not translator.remembers:
+        raise UserError(f"--documents: {found.name} reads each line by itself; leave the option out")
     replaced, suspects = lines.Replaced(), _Suspects()
     chunks = lines.chunks(arguments.input, arguments.invalid, replaced, arguments.stream)
+    chunks = lines.whole_documents(chunks) if arguments.documents else chunks
     # A bar beside translations on the same screen would only be in their way, and nobody waits for a pipe's.
     on_screen = sys.stderr.isatty()
     quiet = sys.stdout.isatty() and output is None if on_screen else output is None
@@ -266,8 +282,13 @@ def _translated(
             requests = [Request(" ".join(line.split("\t")).strip()) for line in chunk]
         else:
             requests = [Request(line) for line in chunk]
+        if arguments.documents:
+            numbers = document_numbers(not request.source.strip() for request in requests)
+            found = search.n_best([request.source for request in requests], [asked(each) for each in requests], numbers)
+        else:
+            found = remembered.translate(requests)
         out = []
-        for request, translations in zip(requests, remembered.translate(requests)):
+        for request, translations in zip(requests, found):
             number += 1
             suspects.add(number, translations[0].warnings)
             out += _lines(number, request, translations, arguments)

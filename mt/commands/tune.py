@@ -10,7 +10,7 @@ import tyro
 
 from mt import evaluation, parallel, pretrained, trained
 from mt.bundles import is_bundle
-from mt.commands.evaluate import read_split, translate_all
+from mt.commands.evaluate import read_split_in_documents, translate_all
 from mt.data.tokenized import default_cache
 from mt.decoding.beam_search import SearchConfig
 from mt.decoding.translator import Translator
@@ -58,7 +58,7 @@ def main(arguments: Arguments) -> None:
         SearchConfig(beam_size=number)  # says what is out of range before any work
     for penalty in arguments.length_penalties:
         SearchConfig(length_penalty=penalty)
-    pairs = read_split(arguments.run, "dev")
+    pairs, numbers = read_split_in_documents(arguments.run, "dev")
     wanted = arguments.sentences or len(pairs)
     pairs = pairs[:: max(1, len(pairs) // wanted)][:wanted]
     found = trained.load(arguments.run, arguments.checkpoint)

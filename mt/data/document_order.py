@@ -1,6 +1,7 @@
 """Several corpora's documents as one text: in which order an epoch visits them, their pairs in their own."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -33,6 +34,19 @@ class DocumentOrder:
         within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         numbers = np.arange(1, len(corpus) + 1)
         return np.repeat(corpus, sizes), np.repeat(starts, sizes) + within, np.repeat(numbers, sizes)
+
+
+def apart(pairs: Iterable[tuple[str, str]]) -> tuple[list[tuple[str, str]], list[int]]:
+    """Pairs without those that are blank on both sides, which part documents; and the number of each one's document."""
+    every = list(pairs)
+    blank = [not any(map(str.strip, pair)) for pair in every]
+    kept = [(pair, number) for pair, number, parts in zip(every, document_numbers(blank), blank) if not parts]
+    return [pair for pair, _ in kept], [number for _, number in kept]
+
+
+def document_numbers(blank: Iterable[bool]) -> list[int]:
+    """The number of each line's document, given which lines are blank and so part documents."""
+    return list(itertools.accumulate(map(int, blank)))
 
 
 def _bounds(corpus: TokenizedCorpus) -> np.ndarray:

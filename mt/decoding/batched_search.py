@@ -2,7 +2,7 @@
 
 import dataclasses
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from mt.decoding.automata import Automaton
 from mt.decoding.batches import RowWorkers, bound, in_batches
 from mt.decoding.beam_search import Hypotheses, SearchConfig, search_rows
+from mt.decoding.remembering import after, stacked
 from mt.decoding.rules import stack
 from mt.decoding.sampling import SamplingConfig, sample_rows
 from mt.decoding.selection import NEVER
@@ -70,6 +71,7 @@ def search_sources(
     n: int,
     lengths: Sequence[int],
     sampling: SamplingConfig | None = None,
+    carries: Sequence[Any] | None = None,
 ) -> list[list[Hypothesis]]:
     """The n best translations of each source, and some more, best first; none if none that was found keeps to its
     rules. Or n samples of each.
@@ -83,6 +85,7 @@ def search_sources(
         n: see `beam_search.beam_search`.
         lengths: of sources, that programs are compiled for.
         sampling: how to draw samples, in place of a search.
+        carries: what is remembered before each source, see `remembering.After`; None is nothing.
     """
     if sampling:
         config = dataclasses.replace(config, beam_size=n, diversity_groups=1)
@@ -108,12 +111,16 @@ def search_sources(
             batch = *batch, stack(rules, shape.rules, len(chosen[0].rules[0].classes))
         longest = max_target_length(shape.length - 1, config) + shape.more
         own = dataclasses.replace(config, beam_size=shape.beam)
-        if sampling:
-            how = dataclasses.replace(sampling, seed=0)  # which is an argument, and no other program
-            draw = sample_rows(model, own, how, longest, start)
-            return workers.begin(draw, model, (model, own, how, longest, start), batch)
-        search = search_rows(model, own, longest, n, start)
-        return workers.begin(search, model, (model, own, longest, n, start), batch)
+        how = dataclasses.replace(sampling, seed=0) if sampling else None  # the seed is an argument
+
+        def work(model: Searchable) -> Callable[[Any, Any], Hypotheses]:
+            return sample_rows(model, own, how, longest, start) if how else search_rows(model, own, longest, n, start)
+
+        identity = model, own, how, longest, n, start
+        if carries is None:
+            return workers.begin(work(model), model, identity, batch)
+        carry = stacked([carries[number] for number in numbers], height)
+        return workers.begin(after(model, work), model, ("after", *identity), (carry, *batch))
 
     def end(numbers: list[int], found: Hypotheses) -> list[list[Hypothesis]]:
         columns = (values[: len(numbers)].tolist() for values in found)

@@ -5,7 +5,7 @@ import itertools
 import pathlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
@@ -20,6 +20,7 @@ from mt.decoding.fusion import DEFAULT_WEIGHT, Fused
 from mt.decoding.keeping import Hidden, Kind, find
 from mt.decoding.minimum_risk import expected_utilities
 from mt.decoding.reader import Attention, Reader, characters, source_lengths
+from mt.decoding.remembering import nothing, read_on, remembers, turns
 from mt.decoding.sampling import SamplingConfig
 from mt.decoding.scoring import attention_maps
 from mt.decoding.splitting import split_long
@@ -27,6 +28,15 @@ from mt.decoding.translation import Translation, join, read
 from mt.errors import UserError
 
 _CHUNK = 2048
+
+
+class _Asked(NamedTuple):
+    """What a translation must be of: the same of the same, unless it has a place of its own."""
+
+    text: str
+    says_nothing: bool
+    wanted: Constraints
+    place: int | None
 
 
 class Translator(Reader):
@@ -75,6 +85,11 @@ class Translator(Reader):
         trained.check_translates(found)
         return cls(found.model, found.params, found.tokenizers, found.search, found.max_source_length)
 
+    @property
+    def remembers(self) -> bool:
+        """Whether documents can be translated with memory, see `n_best`."""
+        return remembers(self._model)
+
     def translate(
         self, texts: Sequence[str], constraints: Sequence[Constraints] | None = None, **search: Any
     ) -> list[str]:
@@ -94,6 +109,7 @@ class Translator(Reader):
         n: int,
         constraints: Sequence[Constraints] | None = None,
         sampling: SamplingConfig | None = None,
+        documents: Sequence[int] | None = None,
         **search: Any,
     ) -> list[list[Translation]]:
         """The n best translations of each text, best first; fewer where the search found fewer. None is blank, unless
@@ -106,10 +122,13 @@ class Translator(Reader):
                 with the prefix, and has what is required. Where no translation keeps to them, there is one that does
                 not, with the warning "unmet".
             sampling: draws n translations so, in place of the search; they may be alike.
+            documents: the number of the document that each text is of. Texts of one are translated in their order, each
+                with the memory of those before it and of their best translations; None is each by itself.
             search: fields of `SearchConfig` to change.
 
         Raises:
-            UserError: n is more than the beam, the search has no such field, or a constraint cannot be kept.
+            UserError: n is more than the beam, the search has no such field, a constraint cannot be kept, or the model
+                remembers nothing of documents.
         """
         if isinstance(texts, str):
             raise UserError("translate takes a list of texts; put a single one into a list")
@@ -118,25 +137,32 @@ class Translator(Reader):
             raise UserError(f"n best: {n} is not between 1 and the beam size, which is {config.beam_size}")
         if constraints is not None and len(constraints) != len(texts):
             raise UserError(f"constraints: {len(constraints)} for {len(texts)} texts; give as many")
+        if documents is not None and not self.remembers:
+            raise UserError("documents: the model reads each sentence by itself; translate without them")
+        if documents is not None and len(documents) != len(texts):
+            raise UserError(f"documents: {len(documents)} for {len(texts)} texts; give as many")
         hidden, asked = [], []
-        for text, wanted in zip(texts, constraints or itertools.repeat(Constraints())):
+        for number, (text, wanted) in enumerate(zip(texts, constraints or itertools.repeat(Constraints()))):
             hidden.append(self.hide(text, wanted.keep))
             wanted = dataclasses.replace(wanted, keep=tuple(hidden[-1].parts))
-            asked.append((hidden[-1].text, hidden[-1].says_nothing, wanted))
+            asked.append(_Asked(hidden[-1].text, hidden[-1].says_nothing, wanted, number if documents else None))
         different = list(dict.fromkeys(asked))  # many a text is there more than once
-        parts = self._split(["" if nothing else text for text, nothing, _ in different])
+        parts = self._split(["" if each.says_nothing else each.text for each in different])
         sources = [
-            [self._source(part, ids, wanted, place == 0) for place, (part, ids) in enumerate(of_text)]
-            for of_text, (*_, wanted) in zip(parts, different)
+            [self._source(part, ids, each.wanted, place == 0) for place, (part, ids) in enumerate(of_text)]
+            for of_text, each in zip(parts, different)
         ]
-        found = iter(self._search([source for of_text in sources for source in of_text], config, n, sampling))
-        joined = {key: join(key[0], [next(found) for _ in of_text]) for key, of_text in zip(different, sources)}
-        for text, nothing, wanted in different:
-            if nothing:
-                joined[text, nothing, wanted] = [Translation(text, 0.0, 0.0)]
-        return [
-            [found._replace(text=each.shown(found.text)) for found in joined[key]] for each, key in zip(hidden, asked)
-        ]
+        every = [source for of_text in sources for source in of_text]
+        if documents is None:
+            found = iter(self._search(every, config, n, sampling))
+        else:
+            numbers = [number for number, of_text in zip(documents, sources) for _ in of_text]
+            found = iter(self._search_in_turns(every, config, n, sampling, numbers))
+        joined = {each: join(each.text, [next(found) for _ in of_text]) for each, of_text in zip(different, sources)}
+        for each in different:
+            if each.says_nothing:
+                joined[each] = [Translation(each.text, 0.0, 0.0)]
+        return [[best._replace(text=each.shown(best.text)) for best in joined[key]] for each, key in zip(hidden, asked)]
 
     def kept(self, text: str, kinds: Collection[Kind]) -> tuple[str, ...]:
         """The parts of a text that `Constraints.keep` would keep of these kinds; see `keeping.find`."""
@@ -156,18 +182,53 @@ class Translator(Reader):
             wanted = Constraints(forbidden=wanted.forbidden)
         return Source(ids, tuple(self._constrainer.automata(dataclasses.replace(wanted, keep=keep))))
 
+    def _search_in_turns(
+        self,
+        sources: list[Source],
+        config: SearchConfig,
+        n: int,
+        sampling: SamplingConfig | None,
+        documents: Sequence[int],
+    ) -> list[list[Translation]]:
+        """As `_search`, each source with the memory of those of its document that stand before it."""
+        model, start, encode = self._model, self.tokenizers.start, self.tokenizers.target.encode
+        found: list[list[Translation]] = [[] for _ in sources]
+        carries = dict.fromkeys(documents, nothing(model))
+        last = {document: number for number, document in enumerate(documents)}
+        for turn in turns(documents):
+            own = [sources[number] for number in turn]
+            for number, translations in zip(
+                turn, self._search(own, config, n, sampling, [carries[documents[number]] for number in turn])
+            ):
+                found[number] = translations
+            further = [number for number in turn if number != last[documents[number]]]
+            targets = encode([found[number][0].text for number in further])
+            pairs = [(sources[number].ids, ids) for number, ids in zip(further, targets)]
+            before = [carries[documents[number]] for number in further]
+            for number, carry in zip(further, read_on(self._workers, model, start, pairs, before)):
+                carries[documents[number]] = carry
+        return found
+
     def _search(
-        self, sources: list[Source], config: SearchConfig, n: int, sampling: SamplingConfig | None
+        self,
+        sources: list[Source],
+        config: SearchConfig,
+        n: int,
+        sampling: SamplingConfig | None,
+        carries: Sequence[Any] | None = None,
     ) -> list[list[Translation]]:
         """Each source's translations; where none keeps to its rules, as if there were none."""
 
-        def search(sources: list[Source]) -> list[list[Hypothesis]]:
+        def search(sources: list[Source], carries: Sequence[Any] | None) -> list[list[Hypothesis]]:
             start = self.tokenizers.start
-            return search_sources(self._workers, self._model, start, sources, config, n, self._lengths, sampling)
+            return search_sources(
+                self._workers, self._model, start, sources, config, n, self._lengths, sampling, carries
+            )
 
-        found = search(sources)
+        found = search(sources, carries)
         unmet = [number for number, hypotheses in enumerate(found) if not hypotheses]
-        for number, hypotheses in zip(unmet, search([Source(sources[number].ids) for number in unmet])):
+        own = None if carries is None else [carries[number] for number in unmet]
+        for number, hypotheses in zip(unmet, search([Source(sources[number].ids) for number in unmet], own)):
             found[number] = hypotheses
         target, least = self.tokenizers.target, config.min_length
         translations = [read(target, source, each, n, least) for source, each in zip(sources, found)]

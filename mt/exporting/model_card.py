@@ -10,6 +10,13 @@ from mt.models.interface import writes
 from mt.trained import Trained
 from mt.version import __version__
 
+_NAMES = {
+    "transformer": "Transformer",
+    "document_transformer": "Transformer with a memory",
+    "transformer_xl": "Transformer-XL",
+    "xlnet": "XLNet",
+}
+
 
 def model_card(
     found: Trained,
@@ -39,7 +46,7 @@ def model_card(
     data = described["run"]["data"]
     size = sum(leaf.size for leaf in jax.tree.leaves(found.params))
     config = found.model.config
-    kind = {"transformer": "Transformer"}.get(config.architecture, config.architecture.upper())
+    kind = _NAMES.get(config.architecture, config.architecture.upper())
     depths = " + ".join(str(depth) for depth in (config.num_layers, getattr(config, "decoder_depth", 0)) if depth)
     corpora = ", ".join(data["train"]) or "not known: the model was imported"
     scores = [

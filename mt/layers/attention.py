@@ -189,6 +189,12 @@ class SelfAttention(MultiHeadAttention):
         projected = jnp.einsum("bmd,dpe->bmpe", memory.astype(self.dtype), kernel[:, 1:]) + bias[1:]
         return _flat(self.place(projected, positions))
 
+    def project_memory(self, memory: jax.Array) -> KeysValues:
+        """The keys and values of what stands before all else, [batch, memory_length, model_dim]."""
+        projected = self._project_memory(memory, jnp.arange(memory.shape[1])[None])
+        heads = projected.reshape(*memory.shape[:2], 2, self.num_heads, self.model_dim // self.num_heads)
+        return _keys_values(heads[:, :, 0], heads[:, :, 1])
+
     def project(self, inputs: jax.Array, positions: jax.Array | None = None) -> tuple[jax.Array, KeysValues]:
         """From [batch, length, model_dim], of which int [batch or 1, length] says where it stands, from 0 on if left
         out: the query, [batch, heads, length, head_dim], and the keys and values."""

@@ -88,11 +88,20 @@ class EncoderBlock(nn.Module):
         self, stream: jax.Array, mask: jax.Array, deterministic: bool, memory: jax.Array | None = None
     ) -> jax.Array:
         """[batch, length, model_dim] -> the same; `memory` is what entered here before it, see `SelfAttention`."""
+        return self._feed_forward(self._attend_to_itself(stream, mask, deterministic, memory), deterministic)
+
+    def _attend_to_itself(
+        self, stream: jax.Array, mask: jax.Array, deterministic: bool, memory: jax.Array | None
+    ) -> jax.Array:
         residual = self.self_attention_residual
         inputs = residual.enter(stream)
         memory = None if memory is None else residual.enter(memory)
-        stream = residual.leave(stream, self.self_attention(inputs, mask, deterministic, memory), deterministic)
-        return self._feed_forward(stream, deterministic)
+        return residual.leave(stream, self.self_attention(inputs, mask, deterministic, memory), deterministic)
+
+    def remember(self, memory: jax.Array) -> KeysValues:
+        """The keys and values of what entered here before, [batch, memory_length, model_dim]: what a search computes
+        once a sentence."""
+        return self.self_attention.project_memory(self.self_attention_residual.enter(memory))
 
     def read(self, stream: jax.Array, mask: jax.Array) -> tuple[jax.Array, KeysValues]:
         """As a call without dropout, with what later positions may look at."""
@@ -156,12 +165,17 @@ class DecoderBlock(EncoderBlock):
         self.cross_attention_residual = self._residual()
 
     def __call__(  # type: ignore[override]
-        self, stream: jax.Array, encoded: jax.Array, self_mask: jax.Array, cross_mask: jax.Array, deterministic: bool
+        self,
+        stream: jax.Array,
+        encoded: jax.Array,
+        self_mask: jax.Array,
+        cross_mask: jax.Array,
+        deterministic: bool,
+        memory: jax.Array | None = None,
     ) -> jax.Array:
-        """[batch, target_length, model_dim], with `encoded` [batch, source_length, model_dim] -> the former's shape."""
-        residual = self.self_attention_residual
-        inputs = residual.enter(stream)
-        stream = residual.leave(stream, self.self_attention(inputs, self_mask, deterministic), deterministic)
+        """[batch, target_length, model_dim], with `encoded` [batch, source_length, model_dim] -> the former's shape;
+        `memory` is what entered here before it, see `SelfAttention`."""
+        stream = self._attend_to_itself(stream, self_mask, deterministic, memory)
         residual = self.cross_attention_residual
         attended = self.cross_attention(residual.enter(stream), encoded, cross_mask, deterministic)
         stream = residual.leave(stream, attended, deterministic)
@@ -179,6 +193,7 @@ class DecoderBlock(EncoderBlock):
         position: jax.Array,
         self_mask: jax.Array,
         cross_mask: jax.Array,
+        remembered: jax.Array | None = None,
     ) -> tuple[jax.Array, KeysValues]:
         """One target position of every hypothesis of every sentence.
 
@@ -193,14 +208,22 @@ class DecoderBlock(EncoderBlock):
             position: int [], where in the cache this step is written.
             self_mask: bool [batch, beam, length, beam].
             cross_mask: bool [batch, 1, 1, source_length].
+            remembered: bool [batch, memory_length], what is seen of what stands before the first step, whose keys and
+                values are the first of `cache`; None is nothing.
 
         Returns:
             [batch, beam, model_dim], and the cache with this step in it.
         """
         flat_mask = self_mask.reshape(*self_mask.shape[:2], -1)[:, None]  # [batch, 1, beam, length * beam]
         beam = stream.shape[1]
-        places = jnp.full((1, beam), position), (jnp.arange(flat_mask.shape[-1]) // beam)[None]
-        stream, cache = self._attend_to_past(stream, cache, position * beam, flat_mask, places)
+        own, steps, before = jnp.full((1, beam), position), jnp.arange(flat_mask.shape[-1]) // beam, 0
+        if remembered is not None:
+            before = remembered.shape[1]
+            seen = jnp.broadcast_to(remembered[:, None, None], (*flat_mask.shape[:3], before))
+            flat_mask = jnp.concatenate([seen, flat_mask], axis=-1)
+            steps = jnp.concatenate([jnp.arange(before) - before, steps])
+        places = own + before, (steps + before)[None]
+        stream, cache = self._attend_to_past(stream, cache, before + position * beam, flat_mask, places)
         residual = self.cross_attention_residual
         query = self.cross_attention.project_query(residual.enter(stream))
         stream = residual.leave(stream, self.cross_attention.attend(query, memory, cross_mask), deterministic=True)

@@ -4,6 +4,9 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import export
+
+from mt.layers.positions import first_of_each
 
 
 class Memory(NamedTuple):
@@ -56,6 +59,30 @@ class Memory(NamedTuple):
         key, query = jnp.arange(before + length)[None, :], jnp.arange(length)[:, None]
         near = (key <= before + query) & (key > query if same_length else True)
         return (seen & near)[:, None]
+
+    def window(self, documents: jax.Array, sentences: jax.Array) -> jax.Array:
+        """What tokens see that read a sentence at a time: their own sentence, and as many tokens before it as the
+        memory has places, of their own document, some of which may stand in the same row.
+
+        Args:
+            documents: int32 [rows, length].
+            sentences: int32 [rows, length], numbered from 1 in each row; 0 is padding.
+
+        Returns:
+            bool [rows, 1, length, memory_length + length].
+        """
+        before, length = self.documents.shape[1], documents.shape[1]
+        first = first_of_each(sentences)[:, :, None]  # where in the row the sentence begins
+        place = jnp.arange(before + length) - before
+        earlier = (place < first) & (place >= first - before)
+        own = sentences[:, :, None] == jnp.pad(sentences, ((0, 0), (before, 0)))[:, None, :]
+        same = jnp.concatenate(
+            [self.seen(documents), documents[:, :, None] == documents[:, None, :]], axis=2
+        )  # of padding, which is 0 too, nothing is asked
+        return (same & (earlier | (own & (place >= first))))[:, None]
+
+
+export.register_namedtuple_serialization(Memory, serialized_name="mt.Memory")
 
 
 def _newest(old: jax.Array, new: jax.Array, read: jax.Array) -> jax.Array:

@@ -136,6 +136,8 @@ class DecoderCache(NamedTuple):
         output_kernel: [model_dim, vocab], the output table turned: a product with few rows is faster so.
         output_bias: float32 [vocab], or None if there is none.
         source_mask: bool [batch, 1, 1, source_length].
+        remembered: bool [batch, memory_length], which of the first keys and values, which stand before the first step,
+            are seen; None if there are none.
     """
 
     position: jax.Array
@@ -145,6 +147,7 @@ class DecoderCache(NamedTuple):
     output_kernel: jax.Array
     output_bias: jax.Array | None
     source_mask: jax.Array
+    remembered: jax.Array | None = None
 
 
 class Transformer(SearchableModule):
@@ -314,8 +317,10 @@ class Transformer(SearchableModule):
         batch, source_length = source.shape
         segments = (source > 0).astype(jnp.int32)
         positions = jnp.broadcast_to(jnp.arange(source_length), source.shape)
-        encoded = self.encode(source, positions, segments)
-        head_dim = self.config.model_dim // self.config.num_heads
+        return self._begin(self.encode(source, positions, segments), segments, beam_size, max_length)
+
+    def _begin(self, encoded: jax.Array, segments: jax.Array, beam_size: int, max_length: int) -> DecoderCache:
+        batch, head_dim = len(encoded), self.config.model_dim // self.config.num_heads
         past = (batch, self.config.num_heads)
         table, bias = self.output_projection()
         empty = KeysValues(
@@ -337,7 +342,9 @@ class Transformer(SearchableModule):
         ancestry = with_themselves(cache.ancestry, cache.position)
         keys_values = []
         for layer, past, encoded in zip(self.decoder_layers, cache.keys_values, cache.encoded):
-            stream, past = layer.step(stream, past, encoded, cache.position, ancestry, cache.source_mask)
+            stream, past = layer.step(
+                stream, past, encoded, cache.position, ancestry, cache.source_mask, cache.remembered
+            )
             keys_values.append(past)
         if self.config.norms["decoder"] == "pre":
             stream = self.decoder_norm(stream)

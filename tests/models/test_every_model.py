@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mt.models.document_transformer import DocumentTransformerConfig
 from mt.models.gpt import GptConfig
 from tests.conftest import VOCAB, make_batch, random_params, tiny_config
 
@@ -22,6 +23,9 @@ TRANSFORMERS = {
 }
 GPT = dict(num_layers=2, model_dim=16, ff_dim=32, num_heads=2, max_positions=24, dropout=0.0, attention_dropout=0.0)
 CONFIGS = {name: tiny_config(**changes) for name, changes in TRANSFORMERS.items()} | {
+    "documents": DocumentTransformerConfig(
+        num_layers=2, model_dim=16, ff_dim=32, num_heads=2, dropout=0.0, memory_length=5
+    ),
     "gpt, full": GptConfig(**GPT, source_attention="full"),
     "gpt, causal": GptConfig(**GPT, source_attention="causal"),
 }

@@ -1,0 +1,77 @@
+"""A translator of documents from the command line: trained, gone on with, evaluated, and as many lines out as in."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from mt import cli
+from tests.conftest import ROOT, shipped_pairs
+from tests.training.test_loop import saved_arrays
+
+pytestmark = pytest.mark.thorough
+SMALL = {"model.num-layers": 1, "model.model-dim": 16, "model.ff-dim": 32, "model.num-heads": 2}
+SMALL |= {"model.memory-length": 40, "training.steps": 6, "training.evaluate-every": 3, "training.log-every": 1}
+SMALL |= {"data.batching.batch-tokens": 512, "data.batching.row-length": 64, "tokenizer.vocab-size": 400}
+SMALL |= {"training.dev-sentences": 8, "training.dev-search": "greedy"}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("documents")
+    for split, count in (("train", 300), ("dev", 20), ("test", 12)):
+        for language, lines in zip(("en", "fr"), zip(*shipped_pairs(split, count))):
+            documents = ["".join(f"{line}\n" for line in lines[start : start + 6]) for start in range(0, count, 6)]
+            (folder / f"{split}.{language}").write_text("\n".join(documents))
+    return folder
+
+
+def _train(run, corpus, *options):
+    words = [word for name, value in SMALL.items() for word in (f"--{name}", str(value))]
+    config = str(ROOT / "configs" / "documents_en_fr.py")
+    return cli.main(["train", config, "--workdir", str(run), "--data.train", str(corpus), *words, *options])
+
+
+@pytest.fixture(scope="module")
+def run(corpus, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "documents"
+    assert _train(folder, corpus) == 0
+    return folder
+
+
+def test_it_is_gone_on_with_exactly(run, corpus):
+    stopped = run.with_name("stopped")
+    shutil.copytree(run, stopped)
+    shutil.rmtree(stopped / "checkpoints" / "6")
+    assert _train(stopped, corpus) == 0
+    for name in ("params", "carry"):
+        one, other = (saved_arrays(each, 6, name) for each in (run, stopped))
+        assert one.keys() == other.keys() and one
+        for path, array in one.items():
+            np.testing.assert_array_equal(array, other[path], err_msg=path)
+
+
+def test_as_many_lines_come_out_as_went_in(run, tmp_path, capsys):
+    text = tmp_path / "text.en"
+    text.write_text("I have a cat.\nIt is here.\n\n\nGo.\nIt is here.\n")
+    capsys.readouterr()
+    assert cli.main(["translate", str(run), str(text), "--documents", "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["line"] for line in lines] == [1, 2, 3, 4, 5, 6]
+    assert [bool(line["translations"][0]["text"]) for line in lines] == [True, True, False, False, True, True]
+    scores = [line["translations"][0]["log_prob"] for line in lines]
+    assert scores[1] != scores[5]  # the same sentence after others
+    assert cli.main(["translate", str(run), str(text), "--json"]) == 0
+    alone = [json.loads(line)["translations"][0]["log_prob"] for line in capsys.readouterr().out.splitlines()]
+    assert alone[1] == alone[5] and alone[0] == pytest.approx(scores[0], abs=1e-4)
+    assert cli.main(["translate", str(run), str(text), "--documents", "--stream"]) == 2
+    assert "does not go with --documents" in capsys.readouterr().err
+    assert cli.main(["translate", "en_fr_small", str(text), "--documents"]) == 2
+    assert "en_fr_small reads each line by itself" in capsys.readouterr().err
+
+
+def test_it_is_evaluated_in_documents(run, capsys):
+    before = json.loads((run / "evaluation-test.json").read_text())["metrics"]["chrF"]["score"]
+    assert cli.main(["evaluate", str(run)]) == 0
+    assert json.loads((run / "evaluation-test.json").read_text())["metrics"]["chrF"]["score"] == before
