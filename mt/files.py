@@ -67,6 +67,8 @@ def check_output(path: pathlib.Path, option: str) -> pathlib.Path:
         raise UserError(f"{option} {path}: there is no folder {path.parent}; make it first")
     if path.exists() and not path.is_file():
         raise UserError(f"{option} {path}: not a file; name one, or leave the option out")
+    if not os.access(path.parent, os.W_OK):
+        raise UserError(f"{option} {path}: {path.parent} cannot be written to; name another folder")
     return path
 
 

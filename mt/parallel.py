@@ -102,7 +102,11 @@ def use_cores_as_devices() -> None:
 
 
 def use_compilation_cache(folder: pathlib.Path) -> None:
-    """Keeps compiled programs on disk, so that the next start need not compile them again."""
+    """Keeps compiled programs on disk, so that the next start need not compile them again; if it can be written to."""
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 

@@ -387,6 +387,18 @@ def test_too_little_memory_is_said(run, corpus_folder, capsys, monkeypatch):
     assert "out of memory" in found and "take a smaller beam" in found
 
 
+def test_a_folder_that_cannot_be_written_to_is_named_before_any_work(run, corpus_folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    words = ["translate", str(run), str(corpus_folder / "dev.en"), "--output", str(tmp_path / "out")]
+    before = jax.config.jax_compilation_cache_dir
+    jax.config.update("jax_compilation_cache_dir", None)
+    try:
+        assert cli.main(words) == 2 and f"{tmp_path} cannot be written to" in capsys.readouterr().err
+        assert jax.config.jax_compilation_cache_dir is None  # nor is anything kept there that is compiled
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
+
+
 def test_an_output_may_not_be_an_input(run, corpus_folder, tmp_path, capsys):
     mine = tmp_path / "mine.en"
     mine.write_text("Go.\n")
