@@ -131,7 +131,7 @@ class DocumentTransformer(Transformer):
     def _start(
         self, source: jax.Array, beam_size: int, max_length: int, carry: DocumentMemory | None = None
     ) -> DecoderCache:
-        carry = self.initial_carry(len(source)) if carry is None else carry
+        carry = self.initial_carry(source.shape[0]) if carry is None else carry
         segments = (source > 0).astype(jnp.int32)
         encoded, _ = self._read_source(source, segments, segments, carry.source, deterministic=True)
         cache = self._begin(encoded, segments, beam_size, max_length)

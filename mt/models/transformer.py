@@ -320,7 +320,7 @@ class Transformer(SearchableModule):
         return self._begin(self.encode(source, positions, segments), segments, beam_size, max_length)
 
     def _begin(self, encoded: jax.Array, segments: jax.Array, beam_size: int, max_length: int) -> DecoderCache:
-        batch, head_dim = len(encoded), self.config.model_dim // self.config.num_heads
+        batch, head_dim = encoded.shape[0], self.config.model_dim // self.config.num_heads  # exports know no number
         past = (batch, self.config.num_heads)
         table, bias = self.output_projection()
         empty = KeysValues(
