@@ -8,8 +8,8 @@ import os
 import pathlib
 import stat
 import sys
-from collections.abc import Iterator, Sequence
-from typing import BinaryIO, Literal
+from collections.abc import Callable, Iterator, Sequence
+from typing import BinaryIO, Literal, TypeVar
 
 from mt import pretrained
 from mt.data.text import arriving_lines, batched, decode_lines, read_lines
@@ -18,6 +18,7 @@ from mt.errors import UserError
 
 CHUNK = 2048  # lines that are worked on together
 SHOWN = 8  # numbers of lines that are told
+T = TypeVar("T")
 Invalid = Literal["refuse", "replace"] | None
 
 
@@ -87,11 +88,11 @@ def chunks(
     return batched(decode_lines(file, name, told), together)
 
 
-def whole_documents(chunks: Iterator[list[str]]) -> Iterator[list[str]]:
-    """The same lines in lists that end where a document does: with a blank line, or with the last."""
-    waiting: list[str] = []
+def whole_documents(chunks: Iterator[list[T]], is_blank: Callable[[T], bool]) -> Iterator[list[T]]:
+    """The same lines, or pairs, in lists that end where a document does: with a blank one, or with the last."""
+    waiting: list[T] = []
     for chunk in chunks:
-        ends = [number for number, line in enumerate(chunk, 1) if not line.strip()]
+        ends = [number for number, line in enumerate(chunk, 1) if is_blank(line)]
         if ends:
             yield waiting + chunk[: ends[-1]]
             waiting, chunk = [], chunk[ends[-1] :]

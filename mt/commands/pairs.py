@@ -28,17 +28,24 @@ def check(files: tuple[pathlib.Path, ...]) -> None:
         collections.deque(chunks(files, lines.Replaced()), 0)
 
 
-def worked_on(files: tuple[pathlib.Path, ...], doing: str) -> Iterator[list[Pair]]:
+def is_blank(pair: Pair) -> bool:
+    """Whether there is nothing on either side, as between documents."""
+    return not any(map(str.strip, pair))
+
+
+def worked_on(files: tuple[pathlib.Path, ...], doing: str, documents: bool = False) -> Iterator[list[Pair]]:
     """As `chunks`; what is printed of one goes out before the next, and a bar says how many are done.
 
     Args:
         files: see `chunks`.
         doing: what the bar says.
+        documents: whether lists end where documents do.
     """
     replaced = lines.Replaced()
     quiet = not sys.stderr.isatty() or sys.stdout.isatty()
     with tqdm(desc=doing, unit=" pairs", disable=quiet, file=sys.stderr) as bar:
-        for chunk in chunks(files, replaced):
+        every = chunks(files, replaced)
+        for chunk in lines.whole_documents(every, is_blank) if documents else every:
             yield chunk
             sys.stdout.flush()
             bar.update(len(chunk))

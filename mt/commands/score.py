@@ -16,10 +16,12 @@ from mt.arguments import default
 from mt.commands import lines, pairs
 from mt.commands.fusing import FusionOptions
 from mt.commands.searching import SearchOptions
+from mt.data.document_order import document_numbers
 from mt.data.tokenized import default_cache
 from mt.decoding.generator import Generator
 from mt.decoding.scoring import Score
 from mt.decoding.translator import Translator
+from mt.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Arguments:
             standard input, tab-separated. Of text, files of lines.
         json: writes a JSON object a line: "line", its number; "source"; "target"; "score"; "log_prob" in nats; and
             "tokens", each of the target's with its log-probability. Numbers are null where they would be nan.
+        documents: pairs are of documents with blank pairs between them, and each is scored with the memory of those
+            before it, by a model that remembers (model.architecture document_transformer).
         checkpoint: "best" on the dev set, "last", or a step.
         ensemble: further runs; a token's probability is the mean of all. RUN@STEP is a checkpoint of its own.
         search: whose length penalty counts; left out, the run's config says.
@@ -44,6 +48,7 @@ class Arguments:
     run: tyro.conf.Positional[Annotated[pathlib.Path | None, default("en_fr_small", "RUN")]] = None
     input: tyro.conf.Positional[Annotated[tuple[pathlib.Path, ...], default("standard input")]] = ()
     json: bool = False
+    documents: bool = False
     checkpoint: str = "best"
     ensemble: Annotated[tuple[pathlib.Path, ...], default("none")] = ()
     search: tyro.conf.OmitArgPrefixes[SearchOptions] = SearchOptions()
@@ -58,7 +63,7 @@ def main(arguments: Arguments) -> None:
     found = trained.load_together([pretrained.locate(run), *arguments.ensemble], arguments.checkpoint)
     found = arguments.fusion.applied(found)
     numbers, tokens, total, long = itertools.count(1), 0, 0.0, 0
-    for chunk, scores in _scored(found, files, arguments.search.given()):
+    for chunk, scores in _scored(found, files, arguments.documents, arguments.search.given()):
         for pair, score, number in zip(chunk, scores, numbers):  # the endless one last, or it would lose a number
             sys.stdout.write(_line(number, pair, score, arguments.json) + "\n")
             if score is None:
@@ -75,16 +80,21 @@ def main(arguments: Arguments) -> None:
 
 
 def _scored(
-    found: trained.Trained, files: tuple[pathlib.Path, ...], search: dict[str, Any]
+    found: trained.Trained, files: tuple[pathlib.Path, ...], documents: bool, search: dict[str, Any]
 ) -> Iterator[tuple[Sequence[pairs.Pair], list[Score | None]]]:
     """Pairs, or text with nothing as its source, a list at a time, each with its score."""
     if found.languages.source:
         pairs.check(files)
         translator = Translator.of(found)
-        for chunk in pairs.worked_on(files, "scoring"):
+        if documents and not translator.remembers:
+            raise UserError(f"--documents: {found.name} reads each sentence by itself; leave the option out")
+        for chunk in pairs.worked_on(files, "scoring", documents):
             sources, targets = zip(*chunk)
-            yield chunk, translator.score(sources, targets, **search)
+            numbers = document_numbers(map(pairs.is_blank, chunk)) if documents else None
+            yield chunk, translator.score(sources, targets, numbers, **search)
         return
+    if documents:
+        raise UserError(f"--documents: {found.name} reads text alone; leave the option out")
     lines.check(files, "refuse")
     generator, replaced = Generator.of(found), lines.Replaced()
     for texts in lines.chunks(files, None, replaced):

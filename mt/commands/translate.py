@@ -186,7 +186,7 @@ def _translate_lines(run: pathlib.Path, arguments: Arguments, constraints: LineC
         raise UserError(f"--documents: {found.name} reads each line by itself; leave the option out")
     replaced, suspects = lines.Replaced(), _Suspects()
     chunks = lines.chunks(arguments.input, arguments.invalid, replaced, arguments.stream)
-    chunks = lines.whole_documents(chunks) if arguments.documents else chunks
+    chunks = lines.whole_documents(chunks, lambda line: not line.strip()) if arguments.documents else chunks
     # A bar beside translations on the same screen would only be in their way, and nobody waits for a pipe's.
     on_screen = sys.stderr.isatty()
     quiet = sys.stdout.isatty() and output is None if on_screen else output is None

@@ -45,8 +45,10 @@ def apart(pairs: Iterable[tuple[str, str]]) -> tuple[list[tuple[str, str]], list
 
 
 def document_numbers(blank: Iterable[bool]) -> list[int]:
-    """The number of each line's document, given which lines are blank and so part documents."""
-    return list(itertools.accumulate(map(int, blank)))
+    """The number of each line's document, given which lines are blank and so part documents; those are of none, and
+    have numbers of their own."""
+    parts = [int(each) for each in blank]
+    return [2 * before - part for before, part in zip(itertools.accumulate(parts), parts)]
 
 
 def _bounds(corpus: TokenizedCorpus) -> np.ndarray:

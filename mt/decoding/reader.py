@@ -15,6 +15,7 @@ from mt.decoding.beam_search import SearchConfig, length_penalty
 from mt.decoding.coverage import log_coverage
 from mt.decoding.ensemble import Ensemble
 from mt.decoding.fusion import Fused
+from mt.decoding.remembering import in_turns, remembers
 from mt.decoding.scoring import Score, forced_batch, read_pairs, score_pairs
 from mt.errors import UserError, nearest
 
@@ -67,24 +68,62 @@ class Reader:
     def params(self, params: Any) -> None:
         self._workers.params = params
 
-    def score(self, sources: Sequence[str], targets: Sequence[str], **search: Any) -> list[Score | None]:
+    def score(
+        self, sources: Sequence[str], targets: Sequence[str], documents: Sequence[int] | None = None, **search: Any
+    ) -> list[Score | None]:
         """How likely each target is as the translation of its source.
 
         Args:
             sources: one translation unit each.
             targets: of each source.
+            documents: the number of the document that each pair is of. Each is scored with the memory of those of its
+                document that stand before it; None is each by itself.
             search: fields of `SearchConfig` to change; those of the length penalty count.
 
         Returns:
             A score a pair; None for one of which either side has more than 1,024 tokens.
 
         Raises:
-            UserError: there are not as many targets as sources, or the search has no such field.
+            UserError: there are not as many targets as sources, the search has no such field, or the model remembers
+                nothing of documents.
         """
-        return self._scores(self._pairs(sources, targets), self._search_config(search))
+        pairs, config = self._pairs(sources, targets), self._search_config(search)
+        if documents is None:
+            return self._scores(pairs, config)
+        self.check_documents(documents, len(pairs))
+        if config.coverage_penalty:
+            raise UserError("coverage_penalty: is of each sentence by itself; set it to 0 for documents")
+        scores: list[Score | None] = [None] * len(pairs)
 
-    def _scores(self, pairs: list[tuple[list[int], list[int]]], config: SearchConfig) -> list[Score | None]:
-        found = iter(score_pairs(self._workers, self._model, self.tokenizers.start, _short(pairs), LENGTHS))
+        def work(turn: list[int], carries: list[Any]) -> list[tuple[list[int], list[int]]]:
+            own = [pairs[number] for number in turn]
+            before = [carry for carry, pair in zip(carries, own) if _short([pair])]
+            for number, score in zip(turn, self._scores(own, config, before)):
+                scores[number] = score
+            return own
+
+        in_turns(self._workers, self._model, self.tokenizers.start, documents, work)
+        return scores
+
+    @property
+    def remembers(self) -> bool:
+        """Whether documents can be read with memory, see `score`."""
+        return remembers(self._model)
+
+    def check_documents(self, documents: Sequence[int], texts: int) -> None:
+        """Raises UserError where texts are not to be read as documents."""
+        if not self.remembers:
+            raise UserError("documents: the model reads each sentence by itself; leave them out")
+        if len(documents) != texts:
+            raise UserError(f"documents: {len(documents)} for {texts} texts; give as many")
+
+    def _scores(
+        self,
+        pairs: list[tuple[list[int], list[int]]],
+        config: SearchConfig,
+        carries: Sequence[Any] | None = None,
+    ) -> list[Score | None]:
+        found = iter(score_pairs(self._workers, self._model, self.tokenizers.start, _short(pairs), LENGTHS, carries))
         attended = iter(self._attention(pairs, None)) if config.coverage_penalty else None
         scores: list[Score | None] = []
         for pair in pairs:

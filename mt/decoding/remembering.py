@@ -114,6 +114,34 @@ def read_on(
     return in_batches([shape(pair) for pair in pairs], lambda size: size, rows[-1], begin, end)
 
 
+def in_turns(
+    workers: RowWorkers,
+    model: Any,
+    start: int,
+    documents: Sequence[int],
+    work: Callable[[list[int], list[Any]], Sequence[tuple[list[int], list[int]]]],
+) -> None:
+    """Works on sentences in the order of their documents, on all that can be together.
+
+    Args:
+        workers: see `read_on`.
+        model: see there.
+        start: see there.
+        documents: of each sentence, the number of its document.
+        work: is given the numbers of some sentences, and what is remembered before each; it returns each one's ids and
+            its translation's, with eos.
+    """
+    carries = dict.fromkeys(documents, nothing(model))
+    last = {document: number for number, document in enumerate(documents)}
+    for turn in turns(documents):
+        before = [carries[documents[number]] for number in turn]
+        pairs = work(turn, before)
+        further = [place for place, number in enumerate(turn) if number != last[documents[number]]]
+        read = read_on(workers, model, start, [pairs[each] for each in further], [before[each] for each in further])
+        for place, carry in zip(further, read):
+            carries[documents[turn[place]]] = carry
+
+
 def turns(documents: Sequence[int]) -> list[list[int]]:
     """Which sentences can be searched together: each document's first, each one's second, and so on.
 

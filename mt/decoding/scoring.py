@@ -10,6 +10,7 @@ import numpy as np
 from mt.decoding.batches import RowWorkers, bound, in_batches
 from mt.decoding.ensemble import Ensemble, log_mean
 from mt.decoding.fusion import Fused, nothing
+from mt.decoding.remembering import After, after, stacked
 from mt.layers.attention_maps import maps_of
 from mt.models.interface import Batch, Params
 
@@ -34,8 +35,8 @@ def forced_log_probs(model: Any) -> Callable[[Params, tuple[jax.Array, jax.Array
     """The log-probability of each token of a translation, as the search would find it, in one pass.
 
     Args:
-        model: a Flax module with the methods `hidden` and `logits`, an `Ensemble` of such, or a `Fused`, of which it is
-            what the search adds up.
+        model: a Flax module with the methods `hidden` and `logits`, an `Ensemble` of such, a `Fused`, of which it is
+            what the search adds up, or an `After`.
 
     Returns:
         A function of parameters and int arrays: source [rows, source_length], target inputs and targets
@@ -56,10 +57,14 @@ def forced_log_probs(model: Any) -> Callable[[Params, tuple[jax.Array, jax.Array
             return own(params[0], rows) + model.weight * others(params[1], (nothing(source), inputs, targets))
 
         return fused
+    before: tuple[Any, ...] = ()
+    if isinstance(model, After):
+        model, before = model.model, (model.carry,)
 
     def log_probs(params: Params, rows: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
         targets = rows[2]
-        hidden = model.apply({"params": params}, forced_batch(*rows), method="hidden")
+        found = model.apply({"params": params}, forced_batch(*rows), *before, method="read" if before else "hidden")
+        hidden = found[0] if before else found
 
         # A row at a time: of all rows together, logits would take more memory than all else.
         def of_row(row: tuple[jax.Array, jax.Array]) -> jax.Array:
@@ -103,7 +108,12 @@ def forced_batch(source: Any, inputs: Any, targets: Any) -> Batch:
 
 
 def score_pairs(
-    workers: RowWorkers, model: Any, start: int, pairs: Sequence[tuple[list[int], list[int]]], lengths: Sequence[int]
+    workers: RowWorkers,
+    model: Any,
+    start: int,
+    pairs: Sequence[tuple[list[int], list[int]]],
+    lengths: Sequence[int],
+    carries: Sequence[Any] | None = None,
 ) -> list[list[float]]:
     """The log-probability of each of the targets' tokens.
 
@@ -113,8 +123,10 @@ def score_pairs(
         start: the token that the decoder begins with.
         pairs: source and target, each with eos.
         lengths: of either side that programs are compiled for, the last no shorter than the longest.
+        carries: what is remembered before each pair, see `remembering.After`; None is nothing.
     """
-    found = read_pairs(workers, model, "log-probabilities", forced_log_probs(model), start, pairs, lengths)
+    name, function = "log-probabilities", forced_log_probs(model) if carries is None else after(model, forced_log_probs)
+    found = read_pairs(workers, model, name, function, start, pairs, lengths, carries)
     return [of_row[: len(target)].tolist() for of_row, (_, target) in zip(found, pairs)]
 
 
@@ -126,6 +138,7 @@ def read_pairs(
     start: int,
     pairs: Sequence[tuple[list[int], list[int]]],
     lengths: Sequence[int],
+    carries: Sequence[Any] | None = None,
 ) -> list[np.ndarray]:
     """What a model makes of translations that are there already.
 
@@ -137,6 +150,7 @@ def read_pairs(
         start: see `score_pairs`.
         pairs: see there.
         lengths: see there.
+        carries: see there; with them, they are the first of the arrays.
 
     Returns:
         A row a pair, padded.
@@ -144,8 +158,12 @@ def read_pairs(
     rows = workers.rows()
 
     def begin(numbers: list[int], shape: tuple[int, int]) -> Any:
-        batch = _padded([pairs[number] for number in numbers], bound(len(numbers), rows), *shape, start)
-        return workers.begin(function, model, (name, model), batch)
+        height = bound(len(numbers), rows)
+        batch: Any = _padded([pairs[number] for number in numbers], height, *shape, start)
+        if carries is None:
+            return workers.begin(function, model, (name, model), batch)
+        batch = stacked([carries[number] for number in numbers], height), *batch
+        return workers.begin(function, model, ("after", name, model), batch)
 
     def shape_of(sizes: tuple[int, int]) -> tuple[int, int]:
         return bound(sizes[0], lengths), bound(sizes[1], lengths)

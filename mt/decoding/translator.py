@@ -20,7 +20,7 @@ from mt.decoding.fusion import DEFAULT_WEIGHT, Fused
 from mt.decoding.keeping import Hidden, Kind, find
 from mt.decoding.minimum_risk import expected_utilities
 from mt.decoding.reader import Attention, Reader, characters, source_lengths
-from mt.decoding.remembering import nothing, read_on, remembers, turns
+from mt.decoding.remembering import in_turns
 from mt.decoding.sampling import SamplingConfig
 from mt.decoding.scoring import attention_maps
 from mt.decoding.splitting import split_long
@@ -85,11 +85,6 @@ class Translator(Reader):
         trained.check_translates(found)
         return cls(found.model, found.params, found.tokenizers, found.search, found.max_source_length)
 
-    @property
-    def remembers(self) -> bool:
-        """Whether documents can be translated with memory, see `n_best`."""
-        return remembers(self._model)
-
     def translate(
         self, texts: Sequence[str], constraints: Sequence[Constraints] | None = None, **search: Any
     ) -> list[str]:
@@ -137,10 +132,8 @@ class Translator(Reader):
             raise UserError(f"n best: {n} is not between 1 and the beam size, which is {config.beam_size}")
         if constraints is not None and len(constraints) != len(texts):
             raise UserError(f"constraints: {len(constraints)} for {len(texts)} texts; give as many")
-        if documents is not None and not self.remembers:
-            raise UserError("documents: the model reads each sentence by itself; translate without them")
-        if documents is not None and len(documents) != len(texts):
-            raise UserError(f"documents: {len(documents)} for {len(texts)} texts; give as many")
+        if documents is not None:
+            self.check_documents(documents, len(texts))
         hidden, asked = [], []
         for number, (text, wanted) in enumerate(zip(texts, constraints or itertools.repeat(Constraints()))):
             hidden.append(self.hide(text, wanted.keep))
@@ -191,22 +184,16 @@ class Translator(Reader):
         documents: Sequence[int],
     ) -> list[list[Translation]]:
         """As `_search`, each source with the memory of those of its document that stand before it."""
-        model, start, encode = self._model, self.tokenizers.start, self.tokenizers.target.encode
         found: list[list[Translation]] = [[] for _ in sources]
-        carries = dict.fromkeys(documents, nothing(model))
-        last = {document: number for number, document in enumerate(documents)}
-        for turn in turns(documents):
+
+        def work(turn: list[int], carries: list[Any]) -> list[tuple[list[int], list[int]]]:
             own = [sources[number] for number in turn]
-            for number, translations in zip(
-                turn, self._search(own, config, n, sampling, [carries[documents[number]] for number in turn])
-            ):
+            for number, translations in zip(turn, self._search(own, config, n, sampling, carries)):
                 found[number] = translations
-            further = [number for number in turn if number != last[documents[number]]]
-            targets = encode([found[number][0].text for number in further])
-            pairs = [(sources[number].ids, ids) for number, ids in zip(further, targets)]
-            before = [carries[documents[number]] for number in further]
-            for number, carry in zip(further, read_on(self._workers, model, start, pairs, before)):
-                carries[documents[number]] = carry
+            targets = self.tokenizers.target.encode([found[number][0].text for number in turn])
+            return [(source.ids, ids) for source, ids in zip(own, targets)]
+
+        in_turns(self._workers, self._model, self.tokenizers.start, documents, work)
         return found
 
     def _search(

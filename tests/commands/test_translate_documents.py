@@ -71,6 +71,20 @@ def test_as_many_lines_come_out_as_went_in(run, tmp_path, capsys):
     assert "en_fr_small reads each line by itself" in capsys.readouterr().err
 
 
+def test_pairs_are_scored_in_documents(run, corpus, capsys):
+    files = [str(corpus / f"dev.{language}") for language in ("en", "fr")]
+    found = []
+    for options in ([], ["--documents"]):
+        capsys.readouterr()
+        assert cli.main(["score", str(run), *files, *options]) == 0
+        found.append([float(line.split("\t")[1]) for line in capsys.readouterr().out.splitlines()])
+    # The first of a document has nothing before it, nor has a blank line.
+    same = [number for number, (one, other) in enumerate(zip(*found, strict=True)) if abs(one - other) < 1e-4]
+    assert same == [0, 6, 7, 13, 14, 20, 21] and len(found[0]) == 23
+    assert cli.main(["score", "en_fr_small", *files, "--documents"]) == 2
+    assert "en_fr_small reads each sentence by itself" in capsys.readouterr().err
+
+
 def test_it_is_evaluated_in_documents(run, capsys):
     before = json.loads((run / "evaluation-test.json").read_text())["metrics"]["chrF"]["score"]
     assert cli.main(["evaluate", str(run)]) == 0

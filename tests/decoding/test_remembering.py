@@ -12,7 +12,7 @@ from mt.decoding.remembering import After, nothing, stacked, turns
 from mt.decoding.translator import Translator
 from mt.errors import UserError
 from mt.models.document_transformer import DocumentTransformerConfig
-from tests.conftest import random_params
+from tests.conftest import make_batch, random_params
 
 TEXTS = ["I have a cat.", "It is here.", "", "He is my friend.", "It is here.", "Go."]
 DOCUMENTS = [0, 0, 0, 1, 1, 0]
@@ -59,6 +59,25 @@ def test_each_sentence_is_searched_after_those_before_it(translator):
     assert len({found[1], found[4]}) == 2
 
 
+def test_scores_are_those_of_the_document_read_at_once(translator):
+    model, params, tokenizers = translator._model, translator.params, translator.tokenizers
+    sources, targets = TEXTS[:2], ["J'ai un chat.", "Il est ici."]
+    ids = [tokenizers.source.encode(sources), tokenizers.target.encode(targets)]
+    row = make_batch([[(source[:-1], target[:-1]) for source, target in zip(*ids)]], 48, 48)
+    row |= {f"{side}_documents": (row[f"{side}_segments"] > 0).astype(jnp.int32) for side in ("source", "target")}
+    row["target_inputs"] = jnp.where(row["target_inputs"] == 1, tokenizers.start, row["target_inputs"])
+    hidden, _ = model.apply({"params": params}, row, model.initial_carry(1), method="read")
+    log_probs = jax.nn.log_softmax(model.apply({"params": params}, hidden, method="logits"))[0]
+    expected = np.asarray(log_probs)[np.arange(48), np.asarray(row["target_tokens"][0])]
+    found = translator.score(sources, targets, [5, 5])
+    np.testing.assert_allclose(
+        sum((each.log_probs for each in found), []), expected[: len(ids[1][0] + ids[1][1])], atol=1e-4
+    )
+    alone = translator.score(sources, targets)
+    assert alone[0].log_prob == pytest.approx(found[0].log_prob, abs=1e-4)
+    assert abs(alone[1].log_prob - found[1].log_prob) > 1e-3
+
+
 def test_neighbours_make_no_difference(translator):
     together = translator.translate(TEXTS, documents=DOCUMENTS)
     for document in (0, 1):
@@ -80,6 +99,7 @@ def test_options_go_with_documents(translator):
 
 
 def test_what_remembers_nothing_refuses_documents(tiny_translator):
-    with pytest.raises(UserError, match="reads each sentence by itself"):
-        tiny_translator.translate(["Go."], documents=[0])
+    for ask in (tiny_translator.translate, lambda texts, documents: tiny_translator.score(texts, texts, documents)):
+        with pytest.raises(UserError, match="reads each sentence by itself"):
+            ask(["Go."], documents=[0])
     assert jax.tree.leaves(tiny_translator.params)
