@@ -12,10 +12,11 @@ from tqdm import tqdm
 from mt import evaluation, parallel, pretrained, trained
 from mt.arguments import default
 from mt.commands.fusing import FusionOptions
+from mt.commands.pairs import is_blank
 from mt.commands.reporting import remembering, report_text, tell
 from mt.commands.searching import SearchOptions
 from mt.data.datasets import SPLIT_NAMES, read_aligned, read_pairs
-from mt.data.document_order import apart
+from mt.data.document_order import apart, document_numbers
 from mt.data.pipeline import DataConfig
 from mt.data.tokenized import default_cache
 from mt.decoding.translator import Translator
@@ -83,6 +84,7 @@ def main(arguments: Arguments) -> None:
         pairs = list(read_aligned(arguments.source, arguments.reference))
         if not pairs:
             raise UserError(f"{arguments.source}: empty; there is nothing to evaluate on")
+        numbers = document_numbers(map(is_blank, pairs))
         name = arguments.source.name
     else:
         split = arguments.split or "test"
@@ -96,7 +98,7 @@ def main(arguments: Arguments) -> None:
         split = arguments.split or "test"
         result = report_text(name, run, found, arguments.corpus, split, [text for _, text in pairs])
     else:
-        remembering(found, arguments.memory_length)
+        found = remembering(found, arguments.memory_length)
         translator = Translator.of(found)
         sources = [source for source, _ in pairs]
         translations = translate_all(translator, sources, arguments.search.given(), numbers)

@@ -85,7 +85,20 @@ def test_pairs_are_scored_in_documents(run, corpus, capsys):
     assert "en_fr_small reads each sentence by itself" in capsys.readouterr().err
 
 
-def test_it_is_evaluated_in_documents(run, capsys):
+def test_it_is_evaluated_in_documents(run, corpus, tmp_path):
     before = json.loads((run / "evaluation-test.json").read_text())["metrics"]["chrF"]["score"]
     assert cli.main(["evaluate", str(run)]) == 0
     assert json.loads((run / "evaluation-test.json").read_text())["metrics"]["chrF"]["score"] == before
+    found = {}
+    for name, options in (("whole", []), ("less", ["--memory-length", "3"])):
+        files = ["--source", str(corpus / "test.en"), "--reference", str(corpus / "test.fr")]
+        out = tmp_path / name
+        assert (
+            cli.main(["evaluate", str(run), *files, "--translations", str(out), "--json", f"{out}.json", *options]) == 0
+        )
+        found[name] = out.read_text().split("\n")
+    assert [line == "" for line in found["whole"]] == [number in (6, 13) for number in range(14)]
+    assert (
+        cli.main(["translate", str(run), str(corpus / "test.en"), "--documents", "--output", str(tmp_path / "o")]) == 0
+    )
+    assert found["whole"] == (tmp_path / "o").read_text().split("\n") and len(found["less"]) == 14
