@@ -19,6 +19,9 @@ from mt.errors import UserError
 from mt.files import write_json
 from mt.training.objectives import Objective
 
+# By objective, where it is not of text that infilling has taken from the source.
+_LOSS_IS = {"masked_token": "of hidden tokens", "permuted_token": "of tokens found in a random order"}
+
 
 def _reported_split(config: RunConfig) -> str:
     """ "test", or "dev" where there is no test set, which is then said."""
@@ -44,7 +47,7 @@ def report_loss(
     loss = loss_on(split, config, tokenizers, shapes, objective)(params)
     if parallel.is_main():
         sentences = len(read_split(run, split))
-        signature = "of hidden tokens" if config.model.objective == "masked_token" else "of restored text"
+        signature = _LOSS_IS.get(config.model.objective, "of restored text")
         metrics = {"perplexity": {"score": math.exp(min(loss, 100)), "signature": signature}}
         result = tell(split, f"{run} at step {step}", sentences, metrics)
         write_json(run / f"evaluation-{split}.json", result)
