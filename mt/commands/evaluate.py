@@ -12,11 +12,10 @@ from tqdm import tqdm
 from mt import evaluation, parallel, pretrained, trained
 from mt.arguments import default
 from mt.commands.fusing import FusionOptions
-from mt.commands.pairs import is_blank
 from mt.commands.reporting import remembering, report_text, tell
 from mt.commands.searching import SearchOptions
 from mt.data.datasets import SPLIT_NAMES, read_aligned, read_pairs
-from mt.data.document_order import apart, document_numbers
+from mt.data.document_order import apart, document_numbers, is_blank
 from mt.data.pipeline import DataConfig
 from mt.data.tokenized import default_cache
 from mt.decoding.translator import Translator
@@ -80,6 +79,7 @@ def main(arguments: Arguments) -> None:
     read = [path.resolve() for path in (arguments.source, arguments.reference) if path]
     if len({*read, *written.values()}) < len(read) + len(written):
         raise UserError("--json, --translations, --source and --reference: two of them are one file; name another")
+    split = arguments.split or "test"
     if arguments.source and arguments.reference:
         pairs = list(read_aligned(arguments.source, arguments.reference))
         if not pairs:
@@ -87,18 +87,15 @@ def main(arguments: Arguments) -> None:
         numbers = document_numbers(map(is_blank, pairs))
         name = arguments.source.name
     else:
-        split = arguments.split or "test"
         name = "-".join(filter(None, (_short(arguments.corpus), split if arguments.split else ""))) or split
         pairs, numbers = read_split_in_documents(run, split, arguments.corpus)
     found = arguments.fusion.applied(trained.load_together([run, *arguments.ensemble], arguments.checkpoint))
+    found = remembering(found, arguments.memory_length)
     if not found.languages.source:
         if options := [name for name in ("translations", "moses", "source") if getattr(arguments, name)]:
             raise UserError(f"--{options[0]}: {run} is a language model, which does not translate; leave it out")
-        found = remembering(found, arguments.memory_length)
-        split = arguments.split or "test"
         result = report_text(name, run, found, arguments.corpus, split, [text for _, text in pairs])
     else:
-        found = remembering(found, arguments.memory_length)
         translator = Translator.of(found)
         sources = [source for source, _ in pairs]
         translations = translate_all(translator, sources, arguments.search.given(), numbers)

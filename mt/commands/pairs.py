@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from mt.commands import lines
 from mt.data.datasets import pair_of, read_aligned, read_table
+from mt.data.document_order import is_blank
 from mt.data.text import batched
 from mt.errors import UserError
 
@@ -26,11 +27,6 @@ def check(files: tuple[pathlib.Path, ...]) -> None:
     lines.check_existence(files)
     if files:
         collections.deque(chunks(files, lines.Replaced()), 0)
-
-
-def is_blank(pair: Pair) -> bool:
-    """Whether there is nothing on either side, as between documents."""
-    return not any(map(str.strip, pair))
 
 
 def worked_on(files: tuple[pathlib.Path, ...], doing: str, documents: bool = False) -> Iterator[list[Pair]]:

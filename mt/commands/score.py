@@ -16,7 +16,7 @@ from mt.arguments import default
 from mt.commands import lines, pairs
 from mt.commands.fusing import FusionOptions
 from mt.commands.searching import SearchOptions
-from mt.data.document_order import document_numbers
+from mt.data.document_order import document_numbers, is_blank
 from mt.data.tokenized import default_cache
 from mt.decoding.generator import Generator
 from mt.decoding.scoring import Score
@@ -90,7 +90,7 @@ def _scored(
             raise UserError(f"--documents: {found.name} reads each sentence by itself; leave the option out")
         for chunk in pairs.worked_on(files, "scoring", documents):
             sources, targets = zip(*chunk)
-            numbers = document_numbers(map(pairs.is_blank, chunk)) if documents else None
+            numbers = document_numbers(map(is_blank, chunk)) if documents else None
             yield chunk, translator.score(sources, targets, numbers, **search)
         return
     if documents:

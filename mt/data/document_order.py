@@ -39,9 +39,14 @@ class DocumentOrder:
 def apart(pairs: Iterable[tuple[str, str]]) -> tuple[list[tuple[str, str]], list[int]]:
     """Pairs without those that are blank on both sides, which part documents; and the number of each one's document."""
     every = list(pairs)
-    blank = [not any(map(str.strip, pair)) for pair in every]
+    blank = list(map(is_blank, every))
     kept = [(pair, number) for pair, number, parts in zip(every, document_numbers(blank), blank) if not parts]
     return [pair for pair, _ in kept], [number for _, number in kept]
+
+
+def is_blank(pair: tuple[str, str]) -> bool:
+    """Whether there is nothing on either side, as between documents."""
+    return not any(map(str.strip, pair))
 
 
 def document_numbers(blank: Iterable[bool]) -> list[int]:

@@ -15,8 +15,9 @@ from mt.decoding.beam_search import SearchConfig, length_penalty
 from mt.decoding.coverage import log_coverage
 from mt.decoding.ensemble import Ensemble
 from mt.decoding.fusion import Fused
-from mt.decoding.remembering import in_turns, remembers
+from mt.decoding.remembering import remembers
 from mt.decoding.scoring import Score, forced_batch, read_pairs, score_pairs
+from mt.decoding.turns import in_turns
 from mt.errors import UserError, nearest
 
 # Lengths that programs are compiled for: each text takes the smallest that holds it.

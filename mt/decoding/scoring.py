@@ -134,19 +134,20 @@ def read_pairs(
     workers: RowWorkers,
     model: Any,
     name: str,
-    function: Callable[[Params, Any], jax.Array],
+    function: Callable[[Params, Any], Any],
     start: int,
     pairs: Sequence[tuple[list[int], list[int]]],
     lengths: Sequence[int],
     carries: Sequence[Any] | None = None,
-) -> list[np.ndarray]:
+) -> list[Any]:
     """What a model makes of translations that are there already.
 
     Args:
         workers: see `score_pairs`.
         model: which the function is of.
         name: of the function, which together with the model decides what it does.
-        function: of parameters and the arrays of `forced_log_probs`; its result has a row for each of theirs.
+        function: of parameters and the arrays of `forced_log_probs`; its result, an array or a tree of them, has a
+            row for each of theirs.
         start: see `score_pairs`.
         pairs: see there.
         lengths: see there.
@@ -169,7 +170,12 @@ def read_pairs(
         return bound(sizes[0], lengths), bound(sizes[1], lengths)
 
     sizes = [(len(source), len(target)) for source, target in pairs]
-    return in_batches(sizes, shape_of, rows[-1], begin, lambda numbers, found: list(found[: len(numbers)]))
+
+    def end(numbers: list[int], found: Any) -> list[Any]:
+        leaves, structure = jax.tree.flatten(found)
+        return [jax.tree.unflatten(structure, [leaf[row] for leaf in leaves]) for row in range(len(numbers))]
+
+    return in_batches(sizes, shape_of, rows[-1], begin, end)
 
 
 def _padded(

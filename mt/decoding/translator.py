@@ -20,11 +20,11 @@ from mt.decoding.fusion import DEFAULT_WEIGHT, Fused
 from mt.decoding.keeping import Hidden, Kind, find
 from mt.decoding.minimum_risk import expected_utilities
 from mt.decoding.reader import Attention, Reader, characters, source_lengths
-from mt.decoding.remembering import in_turns
 from mt.decoding.sampling import SamplingConfig
 from mt.decoding.scoring import attention_maps
 from mt.decoding.splitting import split_long
 from mt.decoding.translation import Translation, join, read
+from mt.decoding.turns import in_turns
 from mt.errors import UserError
 
 _CHUNK = 2048

@@ -8,8 +8,9 @@ import pytest
 from mt import SamplingConfig
 from mt.decoding.beam_search import SearchConfig, beam_search
 from mt.decoding.constraints import Constraints
-from mt.decoding.remembering import After, nothing, stacked, turns
+from mt.decoding.remembering import After, nothing, stacked
 from mt.decoding.translator import Translator
+from mt.decoding.turns import turns
 from mt.errors import UserError
 from mt.models.document_transformer import DocumentTransformerConfig
 from tests.conftest import make_batch, random_params
