@@ -181,13 +181,16 @@ class SelfAttention(MultiHeadAttention):
     def _project(self, inputs: jax.Array, positions: jax.Array) -> tuple[jax.Array]:
         return (_flat(self.place(self.query_key_value(inputs), positions)),)
 
-    def _project_memory(self, memory: jax.Array, positions: jax.Array) -> jax.Array:
-        """Keys and values, [batch, length, 2 * model_dim]."""
+    def project_parts(self, inputs: jax.Array, parts: slice) -> jax.Array:
+        """Some of query, key and value, [batch, length, model_dim] -> [batch, length, parts, model_dim]."""
         kernel, bias = (
             self.query_key_value.variables["params"][name].astype(self.dtype) for name in ("kernel", "bias")
         )
-        projected = jnp.einsum("bmd,dpe->bmpe", memory.astype(self.dtype), kernel[:, 1:]) + bias[1:]
-        return _flat(self.place(projected, positions))
+        return jnp.einsum("bld,dpe->blpe", inputs.astype(self.dtype), kernel[:, parts]) + bias[parts]
+
+    def _project_memory(self, memory: jax.Array, positions: jax.Array) -> jax.Array:
+        """Keys and values, [batch, length, 2 * model_dim]."""
+        return _flat(self.place(self.project_parts(memory, slice(1, 3)), positions))
 
     def project_memory(self, memory: jax.Array) -> KeysValues:
         """The keys and values of what stands before all else, [batch, memory_length, model_dim]."""

@@ -94,6 +94,13 @@ class RelativeSelfAttention(SelfAttention):
         self.content_bias = self.param("content_bias", nn.initializers.zeros, shape, jnp.float32)  # u
         self.position_bias = self.param("position_bias", nn.initializers.zeros, shape, jnp.float32)  # v
 
+    def encoded(self, distances: jax.Array) -> jax.Array:
+        """What stands for distances, int [distances] -> [distances, heads, head_dim]."""
+        if self.max_distance:
+            distances = jnp.clip(distances, -self.max_distance, self.max_distance)
+        encoded = self.position(sinusoidal_positions(distances, self.model_dim).astype(self.dtype))
+        return encoded.reshape(len(distances), self.num_heads, -1)
+
     def by_position(
         self, query: jax.Array, query_positions: jax.Array, key_positions: jax.Array, whole: bool
     ) -> tuple[jax.Array, jax.Array]:
@@ -103,10 +110,7 @@ class RelativeSelfAttention(SelfAttention):
             distances = keys - jnp.arange(keys + queries)
         else:
             distances = keys - 1 - jnp.arange(2 * keys - 1)
-        if self.max_distance:
-            distances = jnp.clip(distances, -self.max_distance, self.max_distance)
-        encoded = self.position(sinusoidal_positions(distances, self.model_dim).astype(self.dtype))
-        encoded = encoded.reshape(len(distances), self.num_heads, -1)
+        encoded = self.encoded(distances)
         content, position = (
             bias.astype(query.dtype)[None, :, None] for bias in (self.content_bias, self.position_bias)
         )

@@ -12,7 +12,6 @@ import jax.numpy as jnp
 from mt.layers.attention import KeysValues, scaled_dot_product_attention
 from mt.layers.blocks import EncoderBlock
 from mt.layers.dropout import drop, key_words
-from mt.layers.positions import sinusoidal_positions
 from mt.layers.relative_attention import RelativeSelfAttention
 
 
@@ -68,13 +67,14 @@ class TwoStreamSelfAttention(RelativeSelfAttention):
         own = self.query_key_value(content)  # [batch, length, 3, model_dim]
         keys_values = own[:, :, 1:]
         if memory is not None:
-            keys_values = jnp.concatenate([self._parts(memory, slice(1, 3)), keys_values], axis=1)
+            keys_values = jnp.concatenate([self.project_parts(memory, slice(1, 3)), keys_values], axis=1)
         keys, values = (
             jnp.swapaxes(keys_values[:, :, part].reshape(batch, keys_values.shape[1], self.num_heads, -1), 1, 2)
             for part in range(2)
         )
         looked_at = KeysValues(jnp.swapaxes(keys, 2, 3), values)
-        distances = self._encoded(looked_at.keys.shape[-1])
+        farthest = looked_at.keys.shape[-1] - 1
+        distances = self.encoded(farthest - jnp.arange(2 * farthest + 1))
 
         def attended(projected: jax.Array, look: Look) -> jax.Array:
             query = jnp.swapaxes(projected.reshape(batch, projected.shape[1], self.num_heads, -1), 1, 2)
@@ -91,22 +91,7 @@ class TwoStreamSelfAttention(RelativeSelfAttention):
         of_content = attended(own[:, :, 0], looks[0])
         if queries is None or looks[1] is None:
             return of_content, None
-        return of_content, attended(self._parts(queries, slice(0, 1))[:, :, 0], looks[1])
-
-    def _parts(self, inputs: jax.Array, parts: slice) -> jax.Array:
-        """[batch, length, model_dim] -> [batch, length, parts, model_dim], of query, key and value."""
-        kernel, bias = (
-            self.query_key_value.variables["params"][name].astype(self.dtype) for name in ("kernel", "bias")
-        )
-        return jnp.einsum("bld,dpe->blpe", inputs.astype(self.dtype), kernel[:, parts]) + bias[parts]
-
-    def _encoded(self, keys: int) -> jax.Array:
-        """What stands for each distance from keys - 1 before to keys - 1 after: [2 * keys - 1, heads, head_dim]."""
-        distances = keys - 1 - jnp.arange(2 * keys - 1)
-        if self.max_distance:
-            distances = jnp.clip(distances, -self.max_distance, self.max_distance)
-        encoded = self.position(sinusoidal_positions(distances, self.model_dim).astype(self.dtype))
-        return encoded.reshape(len(distances), self.num_heads, -1)
+        return of_content, attended(self.project_parts(queries, slice(0, 1))[:, :, 0], looks[1])
 
     def _by_place(
         self,
