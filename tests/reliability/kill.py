@@ -39,7 +39,7 @@ def start(arguments: list[str], devices: int, processes: int) -> list[subprocess
             coordinator = f"127.0.0.1:{free.getsockname()[1]}"
         several = [*words[0], "--coordinator", coordinator, "--num-processes", str(processes), "--process-id"]
         words = [[*several, str(number)] for number in range(processes)]
-    flags = f"--xla_force_host_platform_device_count={devices // processes}"
+    flags = f"--xla_force_host_platform_device_count={max(1, devices // processes)}"
     environment = os.environ | {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}"}
     return [
         subprocess.Popen(each, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
