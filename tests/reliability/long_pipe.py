@@ -9,7 +9,6 @@ was in, or if memory grew by more than a twentieth between a quarter of the line
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import threading
@@ -17,9 +16,9 @@ import time
 
 from mt import Translator
 from mt.data.text import read_lines
-from tests.conftest import SHIPPED
-from tests.reliability.soak import growth, sample
+from tests.reliability.soak import ROOT, growth, sample
 
+SHIPPED = ROOT / "mt" / "data" / "corpora" / "tatoeba_en_fr"
 AHEAD = 1_000_000  # lines that may be in the pipes and in the program
 
 
@@ -38,7 +37,7 @@ def main() -> None:
     options = parser.parse_args()
     sentences = [text for text, _ in zip(read_lines(SHIPPED / "test.en.xz"), range(50))]
     command = [sys.executable, "-m", "mt", "translate", options.run, "--beam-size", "1"]
-    program = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ)
+    program = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert program.stdin and program.stdout
     stdin, written = program.stdin, 0
 

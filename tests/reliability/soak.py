@@ -17,8 +17,8 @@ import sys
 import time
 
 from mt import checkpoint
-from tests.conftest import ROOT
 
+ROOT = pathlib.Path(__file__).parents[2]
 EVERY = 5.0  # seconds
 Sample = tuple[float, float, int, int]  # seconds, resident MB, descriptors, threads
 
