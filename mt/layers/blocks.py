@@ -230,12 +230,33 @@ class DecoderBlock(EncoderBlock):
         return self._feed_forward(stream, deterministic=True), cache
 
 
-def block_kind(kind: type[EncoderBlock], remat: bool) -> Any:
-    """A kind of block, or the same with its activations recomputed in the backward pass."""
+_CONFIGURED = (
+    "num_heads",
+    "model_dim",
+    "ff_dim",
+    "activation",
+    "norm_epsilon",
+    "dropout",
+    "attention_dropout",
+    "activation_dropout",
+)
+
+
+def stack(
+    kind: type[EncoderBlock], depth: int, config: Any, stochastic_depth: float = 0.0, **options: Any
+) -> list[Any]:
+    """A model's blocks.
+
+    Args:
+        kind: of block.
+        depth: how many.
+        config: of the model, whose fields say what a block's fields of the same names are.
+        stochastic_depth: the share of a sentence's sublayers that the last block leaves out in training; those before
+            leave out fewer.
+        options: a block's other fields, and those that are otherwise than the config says.
+    """
     # `deterministic` chooses code, so rematerialisation must not trace it.
-    return nn.remat(kind, static_argnums=(kind.deterministic_argument,)) if remat else kind
-
-
-def depth_rates(last: float, layers: int) -> list[float]:
-    """The share of a sentence's sublayers that each block leaves out in training: `last` in the last, fewer before."""
-    return [last * (number + 1) / layers for number in range(layers)]
+    block: Any = nn.remat(kind, static_argnums=(kind.deterministic_argument,)) if config.remat else kind
+    own = {field: getattr(config, field) for field in _CONFIGURED if field not in options}
+    own |= {"dtype": jnp.dtype(config.dtype)} | options
+    return [block(stochastic_depth=stochastic_depth * (number + 1) / depth, **own) for number in range(depth)]

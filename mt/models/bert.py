@@ -8,14 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mt.errors import UserError
-from mt.layers.blocks import EncoderBlock, block_kind, layer_norm
+from mt.layers.blocks import EncoderBlock, layer_norm, stack
 from mt.layers.dropout import Dropout
 from mt.layers.embedding import Embedding
 from mt.layers.feed_forward import ACTIVATIONS
 from mt.layers.masks import segment_mask
 from mt.layers.positions import LearnedPositions
-from mt.models.checks import check_one_sequence, check_sizes
+from mt.models.checks import check_one_sequence, check_one_vocabulary, check_sizes
 from mt.models.interface import Batch, Params, Text
 
 
@@ -72,11 +71,7 @@ class BertConfig:
         Raises:
             UserError: the source has another vocabulary.
         """
-        if source_vocab not in (None, vocab):
-            raise UserError(
-                f"model.architecture: bert has one vocabulary, but the source's has {source_vocab} pieces and the "
-                f"target's {vocab}"
-            )
+        check_one_vocabulary("bert", vocab, source_vocab)
         return Bert(self, vocab)
 
     @property
@@ -98,23 +93,7 @@ class Bert(nn.Module):
         self.kinds = Embedding(config.kinds, config.model_dim, dtype, scaled=False)
         self.embedding_norm = layer_norm(config.norm_epsilon)
         self.embedding_dropout = Dropout(config.dropout)
-        block = block_kind(EncoderBlock, config.remat)
-        self.layers = [
-            block(
-                num_heads=config.num_heads,
-                model_dim=config.model_dim,
-                ff_dim=config.ff_dim,
-                activation=config.activation,
-                pre_norm=False,
-                norm_epsilon=config.norm_epsilon,
-                dropout=config.dropout,
-                attention_dropout=config.attention_dropout,
-                activation_dropout=0.0,
-                stochastic_depth=0.0,
-                dtype=dtype,
-            )
-            for _ in range(config.num_layers)
-        ]
+        self.layers = stack(EncoderBlock, config.num_layers, config, pre_norm=False, activation_dropout=0.0)
         self.pooler = nn.Dense(config.model_dim, dtype=dtype)
         self.next_sentence = nn.Dense(2, dtype=dtype)
         self.prediction = nn.Dense(config.model_dim, dtype=dtype)

@@ -35,3 +35,26 @@ def check_one_sequence(max_positions: int, source_length: int, target_length: in
     if source_length + target_length > max_positions:
         rows = "twice data.batching.row_length" if source_length else "data.batching.row_length"
         raise UserError(f"model.max_positions: {max_positions} are fewer than {rows} {target_length}")
+
+
+def check_memory(config: Any) -> None:
+    """Raises UserError where `memory_length` or `max_distance` cannot be, or relative positions have no sines."""
+    for field in ("memory_length", "max_distance"):
+        if getattr(config, field) < 0:
+            raise UserError(f"model.{field}: {getattr(config, field)} is negative")
+    check_even(config)
+
+
+def check_even(config: Any) -> None:
+    """Raises UserError where sines and cosines do not come to `model_dim`."""
+    if config.model_dim % 2:
+        raise UserError(f"model.model_dim: {config.model_dim} is odd; sines and cosines need it even")
+
+
+def check_one_vocabulary(architecture: str, vocab: int, source_vocab: int | None) -> None:
+    """Raises UserError where the source has a vocabulary of its own."""
+    if source_vocab not in (None, vocab):
+        raise UserError(
+            f"model.architecture: {architecture} has one vocabulary, but the source's has {source_vocab} pieces and "
+            f"the target's {vocab}"
+        )

@@ -8,13 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mt.errors import UserError
-from mt.layers.blocks import EncoderBlock, block_kind, depth_rates, layer_norm
+from mt.layers.blocks import EncoderBlock, layer_norm, stack
 from mt.layers.dropout import Dropout
 from mt.layers.embedding import Embedding
 from mt.layers.masks import causal_mask, segment_mask
 from mt.layers.positions import LearnedPositions, first_of_each, tokens_before
-from mt.models.checks import check_one_sequence, check_sizes
+from mt.models.checks import check_one_sequence, check_one_vocabulary, check_sizes
 from mt.models.decoder_alone import DecoderAlone
 from mt.models.interface import Batch, Params
 
@@ -80,8 +79,7 @@ class GptConfig:
         Raises:
             UserError: the source has another vocabulary.
         """
-        if source_vocab not in (None, vocab):
-            raise UserError("model: a decoder alone has one vocabulary for source and target")
+        check_one_vocabulary("gpt", vocab, source_vocab)
         return Gpt(self, vocab)
 
     @property
@@ -101,23 +99,7 @@ class Gpt(DecoderAlone):
         self.embedding = Embedding(self.vocab, config.model_dim, dtype, scaled=False)
         self.positions = LearnedPositions(config.max_positions, config.model_dim)
         self.embedding_dropout = Dropout(config.dropout)
-        block = block_kind(EncoderBlock, config.remat)
-        self.layers = [
-            block(
-                num_heads=config.num_heads,
-                model_dim=config.model_dim,
-                ff_dim=config.ff_dim,
-                activation=config.activation,
-                pre_norm=True,
-                norm_epsilon=config.norm_epsilon,
-                dropout=config.dropout,
-                attention_dropout=config.attention_dropout,
-                activation_dropout=config.activation_dropout,
-                stochastic_depth=rate,
-                dtype=dtype,
-            )
-            for rate in depth_rates(config.stochastic_depth, config.num_layers)
-        ]
+        self.layers = stack(EncoderBlock, config.num_layers, config, config.stochastic_depth, pre_norm=True)
         self.norm = layer_norm(config.norm_epsilon)
         if config.output_bias:
             self.output_bias = self.param("output_bias", nn.initializers.zeros, (self.vocab,), jnp.float32)

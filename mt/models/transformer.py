@@ -10,12 +10,12 @@ import numpy as np
 
 from mt.errors import UserError
 from mt.layers.attention import KeysValues
-from mt.layers.blocks import DecoderBlock, EncoderBlock, block_kind, depth_rates, layer_norm
+from mt.layers.blocks import DecoderBlock, EncoderBlock, layer_norm, stack
 from mt.layers.dropout import Dropout
 from mt.layers.embedding import Embedding
 from mt.layers.masks import causal_mask, padding_mask, segment_mask
 from mt.layers.positions import LearnedPositions, sinusoidal_positions
-from mt.models.checks import check_sizes
+from mt.models.checks import check_even, check_sizes
 from mt.models.interface import Batch
 from mt.models.searchable import SearchableModule, no_ancestors, with_themselves
 
@@ -85,8 +85,7 @@ class TransformerConfig:
             ("num_layers", "decoder_layers", "model_dim", "ff_dim", "num_heads", "max_positions"),
             ("dropout", "attention_dropout", "activation_dropout", "stochastic_depth"),
         )
-        if self.model_dim % 2:
-            raise UserError(f"model.model_dim: {self.model_dim} is odd; sines and cosines need it even")
+        check_even(self)
         if self.positions == "rotary" and self.model_dim // self.num_heads % 2:
             raise UserError(
                 f"model.positions: rotary turns channels by two, but a head has {self.model_dim // self.num_heads}; "
@@ -177,24 +176,11 @@ class Transformer(SearchableModule):
         if config.source_norm:
             self.source_norm = layer_norm(config.norm_epsilon)
         self.embedding_dropout = Dropout(config.dropout)
-        options: dict[str, Any] = dict(
-            num_heads=config.num_heads,
-            model_dim=config.model_dim,
-            ff_dim=config.ff_dim,
-            activation=config.activation,
-            norm_epsilon=config.norm_epsilon,
-            dropout=config.dropout,
-            attention_dropout=config.attention_dropout,
-            activation_dropout=config.activation_dropout,
-            dtype=dtype,
-            positions="absolute" if config.positions in ("sinusoidal", "learned") else config.positions,
-        )
+        positions = "absolute" if config.positions in ("sinusoidal", "learned") else config.positions
         pre_norm = {side: norm == "pre" for side, norm in config.norms.items()}
 
         def blocks(kind: type[EncoderBlock], side: str, depth: int) -> list[Any]:
-            block = block_kind(kind, config.remat)
-            rates = depth_rates(config.stochastic_depth, depth)
-            return [block(stochastic_depth=rate, pre_norm=pre_norm[side], **options) for rate in rates]
+            return stack(kind, depth, config, config.stochastic_depth, pre_norm=pre_norm[side], positions=positions)
 
         self.encoder_layers = blocks(EncoderBlock, "encoder", config.num_layers)
         self.decoder_layers = blocks(DecoderBlock, "decoder", config.decoder_depth)

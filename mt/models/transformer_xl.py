@@ -10,11 +10,11 @@ import numpy as np
 
 from mt.errors import UserError
 from mt.layers.adaptive_embedding import AdaptiveEmbedding
-from mt.layers.blocks import EncoderBlock, block_kind, depth_rates, layer_norm
+from mt.layers.blocks import EncoderBlock, layer_norm, stack
 from mt.layers.dropout import Dropout
 from mt.layers.embedding import Embedding
 from mt.layers.memory import Memory
-from mt.models.checks import check_sizes
+from mt.models.checks import check_memory, check_one_vocabulary, check_sizes
 from mt.models.decoder_alone import DecoderAlone
 from mt.models.interface import Batch
 
@@ -82,11 +82,7 @@ class TransformerXlConfig:
             ("num_layers", "model_dim", "ff_dim", "num_heads", "adaptive_factor"),
             ("dropout", "attention_dropout", "activation_dropout", "stochastic_depth"),
         )
-        for field in ("memory_length", "max_distance"):
-            if getattr(self, field) < 0:
-                raise UserError(f"model.{field}: {getattr(self, field)} is negative")
-        if self.model_dim % 2:
-            raise UserError(f"model.model_dim: {self.model_dim} is odd; sines and cosines need it even")
+        check_memory(self)
         if self.same_length and not self.memory_length:
             raise UserError("model.same_length: is as many tokens as model.memory_length, which is 0")
         if list(self.adaptive_cutoffs) != sorted({each for each in self.adaptive_cutoffs if each > 0}):
@@ -105,8 +101,7 @@ class TransformerXlConfig:
         Raises:
             UserError: the source has another vocabulary, or a cluster would have no token.
         """
-        if source_vocab not in (None, vocab):
-            raise UserError("model: a decoder alone has one vocabulary for source and target")
+        check_one_vocabulary("transformer_xl", vocab, source_vocab)
         if self.adaptive_cutoffs and self.adaptive_cutoffs[-1] >= vocab:
             raise UserError(
                 f"model.adaptive_cutoffs: {self.adaptive_cutoffs[-1]} is beyond the vocabulary, of {vocab} pieces"
@@ -129,25 +124,8 @@ class TransformerXl(DecoderAlone):
             self.embedding = Embedding(self.vocab, config.model_dim, dtype)
             self.output_bias = self.param("output_bias", nn.initializers.zeros, (self.vocab,), jnp.float32)
         self.embedding_dropout = Dropout(config.dropout)
-        block = block_kind(EncoderBlock, config.remat)
-        self.layers = [
-            block(
-                num_heads=config.num_heads,
-                model_dim=config.model_dim,
-                ff_dim=config.ff_dim,
-                activation=config.activation,
-                pre_norm=config.norm == "pre",
-                norm_epsilon=config.norm_epsilon,
-                dropout=config.dropout,
-                attention_dropout=config.attention_dropout,
-                activation_dropout=config.activation_dropout,
-                stochastic_depth=rate,
-                dtype=dtype,
-                positions="relative",
-                max_distance=config.max_distance,
-            )
-            for rate in depth_rates(config.stochastic_depth, config.num_layers)
-        ]
+        pre_norm, kind = config.norm == "pre", {"positions": "relative", "max_distance": config.max_distance}
+        self.layers = stack(EncoderBlock, config.num_layers, config, config.stochastic_depth, pre_norm=pre_norm, **kind)
         if config.norm == "pre":
             self.norm = layer_norm(config.norm_epsilon)
 

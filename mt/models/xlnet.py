@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from mt.errors import UserError
-from mt.layers.blocks import block_kind
+from mt.layers.blocks import stack
 from mt.layers.dropout import Dropout
 from mt.layers.embedding import Embedding
 from mt.layers.memory import Memory
 from mt.layers.two_stream import Look, TwoStreamBlock
-from mt.models.checks import check_sizes
+from mt.models.checks import check_memory, check_one_vocabulary, check_sizes
 from mt.models.interface import Batch, Params, Text
 
 
@@ -62,11 +62,7 @@ class XlnetConfig:
             ("num_layers", "model_dim", "ff_dim", "num_heads"),
             ("dropout", "attention_dropout", "activation_dropout"),
         )
-        for field in ("memory_length", "max_distance"):
-            if getattr(self, field) < 0:
-                raise UserError(f"model.{field}: {getattr(self, field)} is negative")
-        if self.model_dim % 2:
-            raise UserError(f"model.model_dim: {self.model_dim} is odd; sines and cosines need it even")
+        check_memory(self)
 
     def check_lengths(self, source_length: int, target_length: int) -> None:
         """Raises UserError where pairs are to be remembered."""
@@ -81,11 +77,7 @@ class XlnetConfig:
         Raises:
             UserError: the source has another vocabulary.
         """
-        if source_vocab not in (None, vocab):
-            raise UserError(
-                f"model.architecture: xlnet has one vocabulary, but the source's has {source_vocab} pieces and the "
-                f"target's {vocab}"
-            )
+        check_one_vocabulary("xlnet", vocab, source_vocab)
         return Xlnet(self, vocab)
 
     @property
@@ -124,24 +116,8 @@ class Xlnet(nn.Module):
         self.embedding = Embedding(self.vocab, config.model_dim, dtype, scaled=False)
         self.query = self.param("query", nn.initializers.normal(0.02), (config.model_dim,), jnp.float32)
         self.embedding_dropout = Dropout(config.dropout)
-        block = block_kind(TwoStreamBlock, config.remat)
-        self.layers = [
-            block(
-                num_heads=config.num_heads,
-                model_dim=config.model_dim,
-                ff_dim=config.ff_dim,
-                activation=config.activation,
-                pre_norm=False,
-                norm_epsilon=config.norm_epsilon,
-                dropout=config.dropout,
-                attention_dropout=config.attention_dropout,
-                activation_dropout=config.activation_dropout,
-                stochastic_depth=0.0,
-                dtype=dtype,
-                max_distance=config.max_distance,
-            )
-            for _ in range(config.num_layers)
-        ]
+        options = {"pre_norm": False, "max_distance": config.max_distance}
+        self.layers = stack(TwoStreamBlock, config.num_layers, config, **options)
         self.output_bias = self.param("output_bias", nn.initializers.zeros, (self.vocab,), jnp.float32)
 
     def initial_carry(self, rows: int) -> Memory:
