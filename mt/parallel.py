@@ -6,10 +6,12 @@ silently be one device's.
 """
 
 import contextlib
+import math
 import os
 import pathlib
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -26,18 +28,26 @@ _DEAD = re.compile("Gloo .* failed|heartbeat|Connection (reset|closed) by peer|a
 Tree = TypeVar("Tree")
 
 
-def initialize(coordinator: str = "", num_processes: int = 0, process_id: int = -1) -> None:
+def initialize(
+    coordinator: str = "", num_processes: int = 0, process_id: int = -1, join_seconds: float = 50.0, status: int = 2
+) -> None:
     """Joins the other processes of a run on several hosts, if there are any.
+
+    Where they are not there in time, says so and ends this process at once: JAX would abort with a trace of its own.
 
     Args:
         coordinator: host:port of process 0. Empty is $JAX_COORDINATOR_ADDRESS, and without that a single process,
             but on a TPU pod or in a Slurm job of several tasks, which JAX recognises by itself.
         num_processes: how many, or 0 for $JAX_NUM_PROCESSES.
         process_id: which one this is, from 0, or -1 for $JAX_PROCESS_ID.
+        join_seconds: how long to wait for the others.
+        status: to end with where they do not come.
 
     Raises:
-        UserError: only a part of it is said, or the others cannot be reached.
+        UserError: only a part of it is said, the time is not positive, or the others cannot be reached.
     """
+    if join_seconds <= 0:
+        raise UserError(f"--join-seconds: {join_seconds:g} is not positive")
     coordinator = coordinator or os.environ.get("JAX_COORDINATOR_ADDRESS", "")
     try:
         num_processes = num_processes or int(os.environ.get("JAX_NUM_PROCESSES", 0))
@@ -50,7 +60,7 @@ def initialize(coordinator: str = "", num_processes: int = 0, process_id: int = 
         if num_processes > 1:
             raise UserError("--coordinator: several processes need it, as HOST:PORT of process 0")
         if recognised:
-            jax.distributed.initialize(heartbeat_timeout_seconds=_MOST_SILENT_SECONDS)
+            _join("the other hosts", join_seconds, status)
         return
     if num_processes < 1 or not 0 <= process_id < num_processes:
         raise UserError(
@@ -58,11 +68,32 @@ def initialize(coordinator: str = "", num_processes: int = 0, process_id: int = 
             "JAX_PROCESS_ID)"
         )
     try:
-        jax.distributed.initialize(
-            coordinator, num_processes, process_id, heartbeat_timeout_seconds=_MOST_SILENT_SECONDS
-        )
+        _join(f"--coordinator {coordinator}", join_seconds, status, coordinator, num_processes, process_id)
     except RuntimeError as error:
         raise UserError(f"--coordinator {coordinator}: cannot join the other processes ({error})") from None
+
+
+def _join(where: str, seconds: float, status: int, *arguments: Any) -> None:
+    def leave() -> None:
+        print(
+            f"mt: error: {where}: after {seconds:g} seconds, not all processes of this training are there; one has "
+            "died, or has not been started: give all of them the same command again, or more --join-seconds",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(status)
+
+    timer = threading.Timer(seconds, leave)
+    timer.daemon = True
+    timer.start()
+    try:
+        jax.distributed.initialize(
+            *arguments,
+            initialization_timeout=math.ceil(seconds) + _MOST_SILENT_SECONDS,
+            heartbeat_timeout_seconds=_MOST_SILENT_SECONDS,
+        )
+    finally:
+        timer.cancel()
 
 
 def tells_of_a_death(error: Exception) -> bool:

@@ -46,3 +46,15 @@ def test_two_processes_train_as_one(corpus_folder, tmp_path):
         for path, array in one.items():
             # The same rows on the same devices: only the order of the sums between them may differ.
             np.testing.assert_allclose(array, two[path], atol=1e-5, err_msg=path)
+
+
+@pytest.mark.parametrize("number", ["0", "1"])
+def test_a_process_that_waits_for_another_in_vain_says_so(corpus_folder, tmp_path, number):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        coordinator = f"127.0.0.1:{free.getsockname()[1]}"
+    together = "--coordinator", coordinator, "--num-processes", "2", "--process-id", number, "--join-seconds", "3"
+    process = _start([*tiny_run_arguments(corpus_folder, 4, 2), "--workdir", str(tmp_path / "run"), *together], 1)
+    said = process.communicate(timeout=300)[1]
+    assert process.returncode == 75 and "after 3 seconds, not all processes" in said and "Traceback" not in said
+    assert not (tmp_path / "run").exists()

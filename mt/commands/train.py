@@ -64,6 +64,7 @@ class Arguments:
             $JAX_COORDINATOR_ADDRESS, or what a TPU pod says by itself.
         num_processes: how many processes; 0 is $JAX_NUM_PROCESSES.
         process_id: which of them this is, from 0; -1 is $JAX_PROCESS_ID.
+        join_seconds: how long each waits for the others at the start.
         run: the config's fields.
     """
 
@@ -72,6 +73,7 @@ class Arguments:
     coordinator: Annotated[str, default("$JAX_COORDINATOR_ADDRESS, or as a TPU pod says")] = ""
     num_processes: int = 0
     process_id: int = -1
+    join_seconds: float = 50.0
     run: Annotated[tyro.conf.FlagConversionOff[RunConfig], tyro.conf.arg(name="")] = RunConfig()
 
 
@@ -93,7 +95,8 @@ def main(arguments: Arguments) -> int:
         The exit status: 0, or 75 where it was asked to stop before the last step, or another of its processes has died
         (sysexits.h's "try again later"), so that what should follow a whole training does not follow half of one.
     """
-    parallel.initialize(arguments.coordinator, arguments.num_processes, arguments.process_id)
+    several = arguments.coordinator, arguments.num_processes, arguments.process_id
+    parallel.initialize(*several, arguments.join_seconds, status=STATUS)
     parallel.use_compilation_cache(default_cache() / "xla")
     run = arguments.workdir
     config = adopt(_searching_as_tuned(arguments.run, run), run)

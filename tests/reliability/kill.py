@@ -60,7 +60,8 @@ def end(processes: list[subprocess.Popen], timeout: float) -> list[str]:
         except subprocess.TimeoutExpired:
             for each in processes:
                 each.kill()
-            raise AssertionError(f"a process still waits after {timeout:.0f} seconds") from None
+            words = process.communicate()[1]
+            raise AssertionError(f"a process still waits after {timeout:.0f} seconds; it has said: {words}") from None
     return said
 
 
@@ -81,7 +82,8 @@ def kill_once(arguments: list[str], run: pathlib.Path, devices: int, processes: 
         return True
     victim.send_signal(signal.SIGKILL)
     for each, said in zip(running, end(running, WITHIN)):
-        told = "another process of this training has died" in said or "another task died" in said  # JAX's own words
+        words = "another process of this training has died", "not all processes of this training are there"
+        told = any(each in said for each in (*words, "another task died"))  # the last are JAX's own
         assert each is victim or told or each.returncode == 0, f"status {each.returncode}: {said[-2000:]}"
     return False
 
