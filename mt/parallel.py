@@ -73,7 +73,14 @@ def initialize(
         raise UserError(f"--coordinator {coordinator}: cannot join the other processes ({error})") from None
 
 
-def _join(where: str, seconds: float, status: int, *arguments: Any) -> None:
+def _join(
+    where: str,
+    seconds: float,
+    status: int,
+    coordinator: str | None = None,
+    num_processes: int | None = None,
+    process_id: int | None = None,
+) -> None:
     def leave() -> None:
         print(
             f"mt: error: {where}: after {seconds:g} seconds, not all processes of this training are there; one has "
@@ -88,7 +95,9 @@ def _join(where: str, seconds: float, status: int, *arguments: Any) -> None:
     timer.start()
     try:
         jax.distributed.initialize(
-            *arguments,
+            coordinator,
+            num_processes,
+            process_id,
             initialization_timeout=math.ceil(seconds) + _MOST_SILENT_SECONDS,
             heartbeat_timeout_seconds=_MOST_SILENT_SECONDS,
         )
