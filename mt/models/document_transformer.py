@@ -103,9 +103,9 @@ class DocumentTransformer(Transformer):
         for layer, memory in zip(self.decoder_layers, carry.target.hidden):
             entered.append(stream)
             stream = layer(stream, encoded, self_mask, cross_mask, deterministic, memory)
-        if self.config.norms["decoder"] == "pre":
-            stream = self.decoder_norm(stream).astype(stream.dtype)
-        return stream, DocumentMemory(remembered, carry.target.after(entered, documents["target"]))
+        return self._last("decoder", stream), DocumentMemory(
+            remembered, carry.target.after(entered, documents["target"])
+        )
 
     def hidden(self, batch: Batch, deterministic: bool = True) -> jax.Array:
         """As `read`, with nothing before the batch."""
@@ -115,14 +115,14 @@ class DocumentTransformer(Transformer):
         self, tokens: jax.Array, segments: jax.Array, documents: jax.Array, carry: Memory, deterministic: bool
     ) -> tuple[jax.Array, list[jax.Array]]:
         """The source as the decoder sees it, and what has entered each layer."""
-        stream = self.embedding_dropout(self._embed("source", tokens, segments), deterministic)
+        nowhere = jnp.zeros_like(tokens)  # not read where positions are distances alone
+        stream = self.embedding_dropout(self._embed("source", tokens, nowhere), deterministic)
         mask = carry.window(documents, segments)
         entered = []
         for layer, memory in zip(self.encoder_layers, carry.hidden):
             entered.append(stream)
             stream = layer(stream, mask, deterministic, memory)
-        normalised = self.config.norms["encoder"] == "pre"
-        return self.encoder_norm(stream).astype(stream.dtype) if normalised else stream, entered
+        return self._last("encoder", stream), entered
 
     def start_after(self, params: Any, source: jax.Array, beam_size: int, max_length: int, carry: Any) -> Any:
         """As `start`, after what is remembered of each row's document, all of whose tokens have the number 1 there."""

@@ -198,6 +198,11 @@ class Transformer(SearchableModule):
         normalised = side == "source" and self.config.source_norm
         return self.source_norm(embedded).astype(embedded.dtype) if normalised else embedded
 
+    def _last(self, side: str, stream: jax.Array) -> jax.Array:
+        """What leaves a side's last block, normalised where its blocks normalise what enters them."""
+        norm = getattr(self, f"{side}_norm") if self.config.norms[side] == "pre" else None
+        return stream if norm is None else norm(stream).astype(stream.dtype)
+
     def encode(
         self, source: jax.Array, positions: jax.Array, segments: jax.Array, deterministic: bool = True
     ) -> jax.Array:
@@ -216,7 +221,7 @@ class Transformer(SearchableModule):
         mask = segment_mask(segments, segments)
         for layer in self.encoder_layers:
             stream = layer(stream, mask, deterministic)
-        return self.encoder_norm(stream).astype(stream.dtype) if self.config.norms["encoder"] == "pre" else stream
+        return self._last("encoder", stream)
 
     def decode(
         self,
@@ -245,7 +250,7 @@ class Transformer(SearchableModule):
         cross_mask = segment_mask(segments, source_segments)
         for layer in self.decoder_layers:
             stream = layer(stream, encoded, self_mask, cross_mask, deterministic)
-        return self.decoder_norm(stream).astype(stream.dtype) if self.config.norms["decoder"] == "pre" else stream
+        return self._last("decoder", stream)
 
     def logits(self, hidden: jax.Array) -> jax.Array:
         """[..., model_dim] -> float32 [..., vocab]."""
@@ -332,9 +337,7 @@ class Transformer(SearchableModule):
                 stream, past, encoded, cache.position, ancestry, cache.source_mask, cache.remembered
             )
             keys_values.append(past)
-        if self.config.norms["decoder"] == "pre":
-            stream = self.decoder_norm(stream)
         cache = cache._replace(position=cache.position + 1, keys_values=tuple(keys_values), ancestry=ancestry)
-        hidden = stream.astype(cache.output_kernel.dtype)
+        hidden = self._last("decoder", stream).astype(cache.output_kernel.dtype)
         logits = jnp.matmul(hidden, cache.output_kernel, preferred_element_type=jnp.float32)
         return logits if cache.output_bias is None else logits + cache.output_bias, cache

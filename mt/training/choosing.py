@@ -5,9 +5,13 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mt.data.tokenizer import EOS
 from mt.layers.rows import first_row
+from mt.models.interface import Text
+from mt.training.losses import projected_cross_entropy
+from mt.training.objectives import Sums
 
 
 class Chosen(NamedTuple):
@@ -60,6 +64,40 @@ def _choose(tokens: jax.Array, segments: jax.Array, key: jax.Array, share: float
         counts = jnp.zeros(length, jnp.int32).at[chosen_words].add(there)
         there &= (counts == sizes)[chosen_words]
     return Chosen(places, there)
+
+
+def word_begins(word_starts: np.ndarray, text: Text) -> jax.Array:
+    """Which tokens begin a word, bool [rows, length].
+
+    Args:
+        word_starts: bool [vocab], which pieces do.
+        text: whose every segment begins one too.
+    """
+    return jnp.asarray(word_starts)[text.tokens] | (text.positions == 0)
+
+
+def sums_of_chosen(
+    found: jax.Array,
+    projection: tuple[jax.Array, jax.Array | None],
+    text: Text,
+    chosen: Chosen,
+    label_smoothing: float,
+) -> Sums:
+    """The cross-entropy of what was to be found: "loss", "nll" and "weight" of it, and "tokens", of all the text.
+
+    Args:
+        found: [rows, most, model_dim], what the model makes of each of the places.
+        projection: as a model's `output_projection`.
+        text: as it is.
+        chosen: of it.
+        label_smoothing: in [0, 1).
+    """
+    right = jnp.take_along_axis(text.tokens, chosen.places, axis=1).reshape(-1)
+    weights = chosen.there.astype(jnp.float32).reshape(-1)
+    flat = found.reshape(-1, found.shape[-1])
+    loss, nll = projected_cross_entropy(flat, *projection, right, weights, label_smoothing)
+    tokens = jnp.sum(text.segments > 0).astype(jnp.float32)
+    return {"loss": loss, "nll": nll, "weight": jnp.sum(weights), "tokens": tokens}
 
 
 def row_keys(rng: jax.Array, stream: int, rows: int) -> jax.Array:

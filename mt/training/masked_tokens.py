@@ -11,8 +11,7 @@ import numpy as np
 from mt.data.tokenizer import UNK
 from mt.errors import UserError
 from mt.models.interface import Batch, Params, Text
-from mt.training.choosing import choose, row_keys
-from mt.training.losses import projected_cross_entropy
+from mt.training.choosing import choose, row_keys, sums_of_chosen, word_begins
 from mt.training.objectives import Sums
 
 # The paper's section 3.1: of the chosen tokens, so many are hidden behind a mask, so many are others, the rest stay.
@@ -72,7 +71,7 @@ class MaskedTokenObjective:
             batch, swapped = exchange(batch, row_keys(rng, 2, len(batch["target_tokens"])))
         text = Text.of(batch)
         keys = row_keys(rng, 1, len(text.tokens))
-        begins = jnp.asarray(self.word_starts)[text.tokens] | (text.positions == 0) if self.config.whole_words else None
+        begins = word_begins(self.word_starts, text) if self.config.whole_words else None
         chosen = choose(text.tokens, text.segments, keys, self.config.share, begins)
         right = jnp.take_along_axis(text.tokens, chosen.places, axis=1)
         shown = jax.vmap(self._shown)(right, keys)
@@ -86,17 +85,12 @@ class MaskedTokenObjective:
         )
         at_places = jnp.take_along_axis(hidden, chosen.places[..., None], axis=1)
         found = self.model.apply({"params": params}, at_places, method="predictions")
-        table, bias = self.model.apply({"params": params}, method="output_projection")
-        weights = chosen.there.astype(jnp.float32).reshape(-1)
-        smoothing = 0.0 if deterministic else self.label_smoothing
-        flat = found.reshape(-1, found.shape[-1])
-        loss, nll = projected_cross_entropy(flat, table, bias, right.reshape(-1), weights, smoothing)
-        tokens = jnp.sum(text.segments > 0).astype(jnp.float32)
-        sums = {"loss": loss, "nll": nll, "weight": jnp.sum(weights), "tokens": tokens}
+        projection = self.model.apply({"params": params}, method="output_projection")
+        sums = sums_of_chosen(found, projection, text, chosen, 0.0 if deterministic else self.label_smoothing)
         if swapped is None:
             return sums
         told, pairs = self._next_sentence(params, hidden, batch, swapped)
-        return sums | {"loss": loss + self.config.next_sentence * told, "next_sentence": told, "pairs": pairs}
+        return sums | {"loss": sums["loss"] + self.config.next_sentence * told, "next_sentence": told, "pairs": pairs}
 
     def _shown(self, right: jax.Array, key: jax.Array) -> jax.Array:
         """What is shown in place of a row's chosen tokens, int [most]."""

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mt.data.backwards import BACKWARDS
 from mt.models.interface import Batch, Params, Text
 from mt.models.xlnet import Order
-from mt.training.choosing import Chosen, choose, row_keys
-from mt.training.losses import projected_cross_entropy
+from mt.training.choosing import Chosen, choose, row_keys, sums_of_chosen, word_begins
 from mt.training.masked_tokens import MaskingConfig
 from mt.training.objectives import Carry, Sums
 
@@ -45,7 +45,7 @@ class PermutedTokenObjective:
         deterministic = rng is None
         rng = jax.random.key(0) if rng is None else rng
         text = Text.in_rows(batch)
-        backwards = batch["backwards"] > 0 if "backwards" in batch else None
+        backwards = batch[BACKWARDS] > 0 if BACKWARDS in batch else None
         keys = row_keys(rng, 1, len(text.tokens))
         chosen = choose(text.tokens, text.segments, keys, self.config.share, self._begins(batch, backwards))
         order = in_order(chosen, text.tokens.shape[1], keys)
@@ -53,20 +53,14 @@ class PermutedTokenObjective:
         _, found, carry = self.model.apply(
             {"params": params}, text, carry, order, backwards, deterministic, method="read", rngs=rngs
         )
-        table, bias = self.model.apply({"params": params}, method="output_projection")
-        right = jnp.take_along_axis(text.tokens, chosen.places, axis=1).reshape(-1)
-        weights = chosen.there.astype(jnp.float32).reshape(-1)
+        projection = self.model.apply({"params": params}, method="output_projection")
         smoothing = 0.0 if deterministic else self.label_smoothing
-        flat = found.reshape(-1, found.shape[-1])
-        loss, nll = projected_cross_entropy(flat, table, bias, right, weights, smoothing)
-        tokens = jnp.sum(text.segments > 0).astype(jnp.float32)
-        return {"loss": loss, "nll": nll, "weight": jnp.sum(weights), "tokens": tokens}, carry
+        return sums_of_chosen(found, projection, text, chosen, smoothing), carry
 
     def _begins(self, batch: Batch, backwards: jax.Array | None) -> jax.Array | None:
         if not self.config.whole_words:
             return None
-        text = Text.of(batch)
-        begins = jnp.asarray(self.word_starts)[text.tokens] | (text.positions == 0)
+        begins = word_begins(self.word_starts, Text.of(batch))
         if backwards is None:
             return begins
         # Backwards, a word's first piece stands last.
