@@ -1,7 +1,5 @@
 """`python -m mt` is `mt`."""
 
-import sys
+from mt.cli import run
 
-from mt.cli import main
-
-sys.exit(main())
+run()

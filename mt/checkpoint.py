@@ -127,6 +127,10 @@ class Checkpoints:
         """The newest step, if there is any."""
         return self._manager.latest_step()
 
+    def newest_evaluated(self) -> int | None:
+        """The newest step whose metrics of the dev set are numbers, if there is any."""
+        return max(ranked(self._run), default=None)
+
     def best(self) -> tuple[float, int]:
         """The highest score of a checkpoint, and the first step that had it; step 0 if none was evaluated."""
         scores = [(score_of(self._run, step), step) for step in ranked(self._run)]

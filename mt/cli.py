@@ -30,6 +30,7 @@ VERBS = {
 _USAGE = "usage: mt VERB ...\n\nNeural machine translation in JAX.\n\n" + "".join(
     f"  mt {verb:10} {about}\n" for verb, about in VERBS.items()
 )
+_TRY_AGAIN = 75  # as `mt.training.stopping` has it, which is not worth importing JAX for
 _MORE = "\nmt VERB --help tells all of a verb's options.\n"
 
 
@@ -81,6 +82,17 @@ def main(arguments: list[str] | None = None) -> int:
         reason = next(iter(str(error).splitlines()), "MemoryError")
         print(f"mt: error: out of memory ({reason}); take a smaller beam, batch or model", file=sys.stderr)
         return 2
+
+
+def run() -> None:
+    """What the shell starts."""
+    status = main()
+    if status == _TRY_AGAIN and "mt.parallel" in sys.modules and sys.modules["mt.parallel"].is_alone():
+        # A training was to leave, perhaps while it compiled: XLA crashes where an ordinary end finds it at work.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 class _Terminated(BaseException):

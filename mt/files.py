@@ -17,8 +17,16 @@ LOCK = ".lock"
 
 
 @contextlib.contextmanager
-def atomic_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A folder to fill, which takes its name only once it is full. If another took the name meanwhile, it stays."""
+def atomic_folder(path: pathlib.Path, or_another: bool = False) -> Iterator[pathlib.Path]:
+    """A folder to fill, which takes its name only once it is full.
+
+    Args:
+        path: its name.
+        or_another: whether one that took the name meanwhile, which stays, is as good.
+
+    Raises:
+        UserError: another took it, and is not.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
@@ -26,9 +34,11 @@ def atomic_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
         temporary.chmod(0o755)
         try:
             temporary.rename(path)
-        except OSError:
+        except OSError as error:
             if not path.is_dir():
                 raise
+            if not or_another:
+                raise UserError(f"{path}: made by another process meanwhile ({error.strerror}); name another") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

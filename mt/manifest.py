@@ -36,6 +36,8 @@ def verify(folder: pathlib.Path, read: Sequence[str] = ()) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     try:
+        if not path.is_file():  # a pipe would be waited for
+            raise OSError
         found = parse_json(path.read_text("utf-8"))
         version, files = found["format_version"], found["files"]
         expected = {name: (entry["bytes"], entry["sha256"]) for name, entry in files.items()}
@@ -47,7 +49,8 @@ def verify(folder: pathlib.Path, read: Sequence[str] = ()) -> dict[str, Any]:
             f"reads format {_FORMAT}: install the newer mt"
         )
     for name, (size, sha256) in expected.items():
-        if pathlib.PurePosixPath(name).is_absolute() or ".." in pathlib.PurePosixPath(name).parts:
+        parts = pathlib.PurePosixPath(name).parts
+        if not parts or pathlib.PurePosixPath(name).is_absolute() or ".." in parts:
             raise UserError(f"{path}: names {name!r}, which is not in this folder; do not use the model")
         file = folder / name
         _check_inside(folder, file)
@@ -56,8 +59,10 @@ def verify(folder: pathlib.Path, read: Sequence[str] = ()) -> dict[str, Any]:
         if file.stat().st_size != size or _sha256(file) != sha256:
             raise UserError(f"{file}: not as it was exported; copy the folder once more")
     for top in (folder / name for name in read):
-        _check_inside(folder, top)
         for file in (top, *top.rglob("*")):
+            _check_inside(folder, file)
+            if file.is_symlink() and file.is_dir():  # what is in it is not looked at, but would be read
+                raise UserError(f"{file}: a link to a folder; copy the files themselves (cp -rL)")
             if file.is_file() and file.relative_to(folder).as_posix() not in expected:
                 raise UserError(
                     f"{file}: is not in {path.name}, which says what was exported; copy the folder once more"

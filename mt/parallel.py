@@ -105,6 +105,11 @@ def _join(
         timer.cancel()
 
 
+def is_alone() -> bool:
+    """Whether this process has not joined others; does not start a backend."""
+    return not jax.distributed.is_initialized()
+
+
 def tells_of_a_death(error: Exception) -> bool:
     """Whether an error comes of another process of the run having died."""
     return jax.process_count() > 1 and bool(_DEAD.search(str(error)))
@@ -149,6 +154,11 @@ def use_compilation_cache(folder: pathlib.Path) -> None:
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+def process_index() -> int:
+    """Which of the processes this is, from 0."""
+    return jax.process_index()
 
 
 def is_main() -> bool:

@@ -18,10 +18,11 @@ import numpy as np
 import pytest
 
 from mt import Translator, cli
+from mt.commands.lines import run_and_files
 from mt.decoding.batched_search import max_target_length
 from mt.decoding.beam_search import SearchConfig
 from mt.errors import UserError
-from mt.files import locked
+from mt.files import atomic_folder, locked
 from tests.conftest import ROOT, shipped_pairs
 
 CONFIG = str(ROOT / "configs" / "tatoeba_en_fr_tiny.py")
@@ -469,6 +470,30 @@ def test_bad_calls_from_python(run):
         translator.translate("Go.")
     with pytest.raises(UserError, match="did you mean beam_size"):
         translator.translate(["Go."], beamsize=2)
+    for search, said in (({"beam_size": 2.5}, "2.5 is not of type int"), ({"length_penalty": "1"}, "of type float")):
+        with pytest.raises(UserError, match=said):
+            translator.translate(["Go."], **search)
+    with pytest.raises(UserError, match="text 1: NoneType, not str"):
+        translator.translate(["Go.", None])
+
+
+def test_a_dash_is_standard_input(run):
+    dash, file = pathlib.Path("-"), pathlib.Path("file")
+    assert run_and_files(run, (dash,)) == (run, ())
+    assert run_and_files(dash, ()) == run_and_files(None, ()) == (pathlib.Path("en_fr_small"), ())
+    for words in ((dash, (file,)), (run, (dash, file))):
+        with pytest.raises(UserError, match="standard input is read by itself"):
+            run_and_files(*words)
+
+
+def test_of_two_that_make_a_folder_at_once_one_is_told(tmp_path):
+    for or_another in (False, True):
+        told = contextlib.nullcontext() if or_another else pytest.raises(UserError, match="by another process")
+        with told, atomic_folder(tmp_path / "out", or_another) as folder:
+            (folder / "file").touch()
+            (tmp_path / "out").mkdir(exist_ok=True)
+            (tmp_path / "out" / "other").touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"] and not (tmp_path / "out" / "file").exists()
 
 
 def test_the_minimum_length_raises_the_maximum():

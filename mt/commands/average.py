@@ -10,7 +10,7 @@ import tyro
 
 from mt import pretrained, trained
 from mt.bundles import is_bundle
-from mt.checkpoint import ranked, save_params, steps
+from mt.checkpoint import choose, ranked, save_params, steps
 from mt.errors import UserError
 from mt.files import atomic_folder, write_json
 
@@ -67,6 +67,7 @@ def _choose(arguments: Arguments) -> list[int]:
     if arguments.last and arguments.best:
         raise UserError("--last and --best: give one of them")
     trained.read_config(arguments.run)
+    choose(arguments.run, "last")  # says so where there is none at all
     available = ranked(arguments.run) if arguments.best else steps(arguments.run)[::-1]
     wanted = arguments.last or arguments.best or len(available)
     if len(available) < max(wanted, 1):

@@ -17,6 +17,7 @@ from mt.data.tokenized import default_cache
 from mt.errors import UserError
 
 CHUNK = 2048  # lines that are worked on together
+_STANDARD_INPUT = pathlib.Path("-")
 SHOWN = 8  # numbers of lines that are told
 T = TypeVar("T")
 Invalid = Literal["refuse", "replace"] | None
@@ -25,7 +26,20 @@ Invalid = Literal["refuse", "replace"] | None
 def run_and_files(
     run: pathlib.Path | None, files: tuple[pathlib.Path, ...]
 ) -> tuple[pathlib.Path, tuple[pathlib.Path, ...]]:
-    """What a command line names: a run, which may be left out for the model that ships, and files."""
+    """What a command line names: a run, which may be left out for the model that ships, and files.
+
+    Args:
+        run: the first name.
+        files: the others; "-" is standard input, which no name is too.
+
+    Raises:
+        UserError: standard input is named beside files.
+    """
+    if _STANDARD_INPUT in (run, *files):
+        run = None if run == _STANDARD_INPUT else run
+        if [path for path in files if path != _STANDARD_INPUT]:
+            raise UserError("-: standard input is read by itself; leave it out, or the files")
+        files = ()
     if run is not None and not run.is_file():
         return run, files
     print(f"no run is named: taking {pretrained.DEFAULT}, the English to French model that ships", file=sys.stderr)

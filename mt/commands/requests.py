@@ -4,6 +4,7 @@ import json
 from typing import Any, NamedTuple
 
 from mt.decoding.constraints import Constraints
+from mt.decoding.reader import SURROGATES
 from mt.errors import UserError, nearest
 from mt.files import parse_json
 
@@ -25,18 +26,26 @@ class Request(NamedTuple):
     others: str = "{}"
 
 
-def read_request(line: str, where: str) -> Request:
+def read_request(line: str, where: str, replace: bool) -> Request:
     """Reads an object; a blank line is an empty text.
 
+    Args:
+        line: it.
+        where: it stands.
+        replace: half a surrogate pair, which JSON can spell but which is no character, by U+FFFD.
+
     Raises:
-        UserError: it is none, has no "source", or a field of it is not what it should be; `where` it stands.
+        UserError: it is none, has no "source", half a surrogate pair, or a field that is not what it should be.
     """
     if not line.strip():
         return Request("")
     try:
-        found = parse_json(line)
+        text = json.dumps(parse_json(line), ensure_ascii=False, allow_nan=False)
     except ValueError as error:
         raise UserError(f"{where}: not JSON ({error}); {_SHAPE}") from None
+    if not replace and SURROGATES.search(text):
+        raise UserError(f"{where}: half a surrogate pair, which is no character; mend it, or say --invalid replace")
+    found = json.loads(SURROGATES.sub("\ufffd", text))
     if not isinstance(found, dict) or not isinstance(found.get("source"), str):
         raise UserError(f'{where}: no text "source"; {_SHAPE}')
     prefix = found.get("prefix", "")

@@ -44,6 +44,8 @@ from mt.training.loop import go_on_from, train
 from mt.training.metrics_writer import MetricsWriter
 from mt.training.objectives import initial_carry
 from mt.training.optimizer import schedule
+from mt.training.skipped import SkippedText
+from mt.training.soundness import Unsound
 from mt.training.stopping import STATUS, Stop, Stopped
 from mt.training.train_step import TrainState
 
@@ -133,19 +135,24 @@ def _train(run: pathlib.Path, config: RunConfig, stop: Stop) -> bool:
     state, step, position = _start(config, checkpoints, training, tokenizers, model, rows)
     batches = data.batches(position)
     writer = MetricsWriter(run) if parallel.is_main() else None
-    state, step, over = train(
-        state,
-        step,
-        position,
-        training.train_step,
-        ((after, parallel.shard(batch)) for after, batch in batches),
-        dev_evaluation(config, tokenizers, data.shapes, model, training.objective),
-        schedule(config.optimizer, config.training.steps),
-        checkpoints,
-        writer,
-        config.training,
-        stop,
-    )
+    try:
+        state, step, over = train(
+            state,
+            step,
+            position,
+            training.train_step,
+            ((after, parallel.shard(batch)) for after, batch in batches),
+            dev_evaluation(config, tokenizers, data.shapes, model, training.objective),
+            schedule(config.optimizer, config.training.steps),
+            checkpoints,
+            writer,
+            config.training,
+            stop,
+            SkippedText(run, tokenizers),
+        )
+    except Unsound:
+        checkpoints.close()  # the one that is named is to be whole
+        raise
     batches.close()
     if over:
         if step < config.training.steps:

@@ -179,7 +179,7 @@ def _translate_lines(run: pathlib.Path, arguments: Arguments, constraints: LineC
     if arguments.format == "jsonl":
         for path in arguments.input:
             for number, line in enumerate(read_lines(path, lambda what: None), 1):
-                read_request(line, f"{path}, line {number}")
+                read_request(line, f"{path}, line {number}", arguments.invalid == "replace")
     found = trained.load_together([pretrained.locate(run), *arguments.ensemble], arguments.checkpoint)
     translator = Translator.of(arguments.fusion.applied(found))
     if arguments.documents and not translator.remembers:
@@ -263,6 +263,7 @@ def _translated(
     search, number = Search(translator, arguments.n_best, arguments.search, arguments.sampling), 0
     keep = arguments.constraints.keep or ()
     kinds = [kind for kind in keep if kind != "tags"]
+    replace = arguments.invalid == "replace" or (arguments.invalid is None and not arguments.input)
 
     def asked(request: Request) -> Constraints:
         own = constraints.of(request.source).joined(request.constraints)
@@ -277,7 +278,7 @@ def _translated(
     remembered = _Remembered(translate)
     for chunk in chunks:
         if arguments.format == "jsonl":
-            requests = [read_request(line, f"line {number + place}") for place, line in enumerate(chunk, 1)]
+            requests = [read_request(line, f"line {number + place}", replace) for place, line in enumerate(chunk, 1)]
         elif arguments.as_training_data:
             requests = [Request(" ".join(line.split("\t")).strip()) for line in chunk]
         else:

@@ -131,7 +131,7 @@ def tokenized_corpus(
             folder.rename(aside)
         shutil.rmtree(aside, ignore_errors=True)
     if not folder.is_dir():
-        with atomic_folder(folder) as temporary:
+        with atomic_folder(folder, or_another=True) as temporary:
             pairs = progress(read_pairs(corpus, split, languages))
             _write(temporary, pairs, tokenizers, filters, sourceless=not languages.source)
             write_json(temporary / "made_of.json", made_of)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import numbers
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
@@ -58,6 +59,11 @@ class SearchConfig:
     coverage_penalty: float = 0.0
 
     def __post_init__(self):
+        for each in dataclasses.fields(self):
+            value, kind = getattr(self, each.name), type(each.default)
+            wanted: Any = {int: numbers.Integral, float: numbers.Real}.get(kind, kind)
+            if not isinstance(value, wanted):
+                raise UserError(f"{each.name}: {value!r} is not of type {kind.__name__}")
         if not 1 <= self.beam_size <= _WIDEST:
             raise UserError(f"beam_size: {self.beam_size} is not between 1 and {_WIDEST}")
         if not 0 <= self.length_penalty < math.inf:

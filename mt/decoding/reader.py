@@ -22,7 +22,7 @@ from mt.errors import UserError, nearest
 
 # Lengths that programs are compiled for: each text takes the smallest that holds it.
 LENGTHS = (16, 32, 64, 128, 256, 512, 1024)
-_SURROGATES = re.compile("[\ud800-\udfff]")
+SURROGATES = re.compile("[\ud800-\udfff]")
 _CONTROLS = re.compile("[\0-\x08\x0e-\x1f\x7f-\x9f]")
 
 
@@ -231,7 +231,7 @@ class Reader:
 
 def characters(text: str) -> str:
     """A text without half surrogate pairs, which are no characters, and with spaces for control characters."""
-    return _CONTROLS.sub(" ", _SURROGATES.sub("\ufffd", text))
+    return _CONTROLS.sub(" ", SURROGATES.sub("\ufffd", text))
 
 
 def _short(pairs: list[tuple[list[int], list[int]]]) -> list[tuple[list[int], list[int]]]:

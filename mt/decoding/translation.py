@@ -8,8 +8,8 @@ from mt.data.tokenizers import Side
 from mt.decoding.batched_search import Hypothesis, Source
 from mt.decoding.repetition import longest_circle
 
-# What ends a line or a column somewhere: str.splitlines's, and the tab.
-_BREAKS = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
+# What ends a line or a column somewhere, and what else controls a terminal.
+_BREAKS = re.compile(r"[\0-\x1f\x7f-\x9f\u2028\u2029]+")
 _MORE_CIRCLING = 4  # tokens that a translation may run in circles beyond half as long again as its source
 
 

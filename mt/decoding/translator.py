@@ -122,11 +122,14 @@ class Translator(Reader):
             search: fields of `SearchConfig` to change.
 
         Raises:
-            UserError: n is more than the beam, the search has no such field, a constraint cannot be kept, or the model
-                remembers nothing of documents.
+            UserError: a text is no string, n is more than the beam, the search has no such field, a constraint cannot
+                be kept, or the model remembers nothing of documents.
         """
         if isinstance(texts, str):
             raise UserError("translate takes a list of texts; put a single one into a list")
+        for number, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise UserError(f"text {number}: {type(text).__name__}, not str")
         config = self._search_config(search)
         if not sampling and not 1 <= n <= config.beam_size:
             raise UserError(f"n best: {n} is not between 1 and the beam size, which is {config.beam_size}")

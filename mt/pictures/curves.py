@@ -71,7 +71,7 @@ def draw(runs: Sequence[pathlib.Path]) -> Any:
         for panel, axis in zip(_PANELS, axes.flat):
             label: str | None = run.name or str(run)
             for name, style in panel.lines.items():
-                points = [(each["step"], panel.factor * each[name]) for each in metrics if name in each]
+                points = [(each["step"], panel.factor * each[name]) for each in metrics if each.get(name) is not None]
                 if len(points) == 1:
                     style = style | {"marker": "o", "markersize": 3}  # a line has two ends
                 if points:

@@ -119,6 +119,7 @@ def train(
     writer: Writer | None,
     config: TrainingConfig,
     stop: Stop,
+    skipped: Callable[[int, Any], None],
 ) -> tuple[TrainState, int, bool]:
     """Trains from a step on to the last, or until it is asked to stop; what it leaves is saved.
 
@@ -134,13 +135,19 @@ def train(
         writer: None on all hosts but the first.
         config: how long, how often.
         stop: entered; says when to end early.
+        skipped: is told of a step and its sharded batch, if the update is skipped.
 
     Returns:
         The state, its step, and whether that is where training ends: at the last step, or out of patience.
+
+    Raises:
+        Unsound: too many updates are not finite, or the loss leaps again and again. What was begun to be saved may not
+            be on disk yet.
     """
-    pending: collections.deque = collections.deque()  # steps given to the device, with their batches and metrics
+    # Steps given to the device: number, where the batch is from, the batch, and what came of it.
+    pending: collections.deque = collections.deque()
     meter = _Meter(config, writer, learning_rate)
-    watch = Watch(config.most_skipped, config.spike_factor)
+    watch = Watch(config.most_skipped, config.spike_factor, checkpoints.newest_evaluated())
     saved_at = step
     bar = tqdm(
         total=config.steps,
@@ -159,9 +166,11 @@ def train(
     def settle(left: int) -> bool:
         """Reads what the device has done but for so many steps; whether the loss has leapt up in one of them."""
         while len(pending) > left:
-            number, batch_position, metrics = pending.popleft()
+            number, batch_position, batch, metrics = pending.popleft()
             found = jax.device_get(metrics)
             stop.begin()
+            if found["skipped"] > 0:
+                skipped(number, batch)
             say(watch.step(number, batch_position, found["skipped"] > 0, checkpoints.latest()))
             average = meter.add(number, found)
             bar.set_postfix_str(meter.text, refresh=False)
@@ -214,7 +223,7 @@ def train(
             position, batch = next(batches)
             state, metrics = train_step(state, batch)
             step += 1
-            pending.append((step, batch_position, metrics))
+            pending.append((step, batch_position, batch, metrics))
             if settle(0 if to_be_evaluated() else _IN_FLIGHT):
                 say(watch.roll_back(step, newest := checkpoints.latest()))
                 if newest is not None:
@@ -228,9 +237,12 @@ def train(
                 found = evaluated()
                 if found is None:
                     break
-                with meter.paused():
-                    saved = Saved(state.best_params, state.rest, list(position), state.carry)
-                    checkpoints.save(step, saved, found)
+                if not math.isfinite(found["loss"]):
+                    say(f"step {step}: no checkpoint is kept, as the dev loss is not finite")
+                else:
+                    with meter.paused():
+                        saved = Saved(state.best_params, state.rest, list(position), state.carry)
+                        checkpoints.save(step, saved, found)
                 saved_at = step
                 over = ended()
         leapt = settle(0)

@@ -1,6 +1,7 @@
 """Metrics of a run: TensorBoard files by tf.summary, and one JSON object a line in metrics.jsonl."""
 
 import json
+import math
 import pathlib
 from collections.abc import Mapping
 
@@ -23,7 +24,8 @@ class MetricsWriter:
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
         """Adds named numbers at a step."""
-        self._file.write(json.dumps({"step": step, **metrics}) + "\n")
+        known = {name: value if math.isfinite(value) else None for name, value in metrics.items()}  # JSON has no NaN
+        self._file.write(json.dumps({"step": step, **known}) + "\n")
         self._file.flush()
         with self._writer.as_default(step):
             for name, value in metrics.items():

@@ -1,7 +1,9 @@
 """How a training is asked to stop, and leaves in time."""
 
 import contextlib
+import math
 import os
+import select
 import signal
 import sys
 import threading
@@ -11,6 +13,7 @@ from typing import Any
 
 STATUS = 75  # sysexits.h's "try again later": what should follow a whole training does not follow half of one
 _WITHIN = 20.0  # seconds in which a training leaves that has nothing to save, though a compiler may be at work
+_AGAIN = 2.0  # seconds after which `Stopped` is raised once more: Python drops what is raised within its own clean-up
 
 
 class Stopped(BaseException):
@@ -27,7 +30,9 @@ class Stop:
 
     def __init__(self):
         self.asked = False
-        self._saves = self._interrupts = False
+        self._saves = self._interrupts = self._left = False
+        self._raised = False  # and perhaps not heard
+        self._asked_at = math.inf
         self._previous: dict[int, Any] = {}
         self._wakeup = -1
         self._pipe: tuple[int, int] = (-1, -1)
@@ -43,7 +48,8 @@ class Stop:
 
     def end(self) -> None:
         """All is saved."""
-        self._saves = False
+        self._saves = self._raised = False
+        self._asked_at = math.inf
 
     @contextlib.contextmanager
     def interrupting(self, wanted: bool) -> Iterator[None]:
@@ -54,28 +60,33 @@ class Stop:
                 raise Stopped
             yield
         finally:
-            self._interrupts = False
+            self._interrupts = self._raised = False
 
     def _ask(self, number, frame):
         if self.asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.asked = True
-        if self._interrupts or not self._saves:
+        if not self._left and (self._interrupts or not self._saves):
+            self._raised = True
             raise Stopped
 
     def _watch(self):
         reading = self._pipe[0]
-        while number := os.read(reading, 1)[0]:
-            if number not in self._previous:
-                continue
-            until = time.monotonic() + _WITHIN
-            while not self._saves and time.monotonic() < until:
-                time.sleep(0.1)
-                if self._pipe[0] < 0:  # left
+        while True:
+            waits = None if self._asked_at == math.inf else min(_AGAIN, _WITHIN)
+            if select.select([reading], [], [], waits)[0]:
+                number = os.read(reading, 1)[0]
+                if not number:  # left
                     return
-            if not self._saves:
+                if number in self._previous:
+                    self._asked_at = min(self._asked_at, time.monotonic())
+            elif self._saves and not self._interrupts:  # it is seen after the step
+                self._asked_at = math.inf
+            elif not self._saves and time.monotonic() >= self._asked_at + _WITHIN:
                 print("mt: stopped, with nothing to save", file=sys.stderr, flush=True)
                 os._exit(STATUS)
+            elif self._raised:
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
     def __enter__(self) -> "Stop":
         self._previous = {number: signal.signal(number, self._ask) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -87,12 +98,12 @@ class Stop:
         return self
 
     def __exit__(self, *exception):
+        self._left = True
+        reading, writing = self._pipe
+        os.write(writing, b"\0")
+        self._watcher.join()  # before the handlers go, which answer its signals
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._wakeup)
-        reading, writing = self._pipe
-        self._pipe = (-1, -1)
-        os.write(writing, b"\0")
-        self._watcher.join()
         os.close(reading)
         os.close(writing)

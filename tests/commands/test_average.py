@@ -1,5 +1,7 @@
 """The mean of checkpoints is their mean, and a run like any other."""
 
+import shutil
+
 import jax
 import numpy as np
 import pytest
@@ -41,6 +43,12 @@ def test_the_mean_of_the_last_or_best(run, tmp_path, option, corpus_folder, caps
 def test_what_cannot_be_averaged_is_said(run, tmp_path, capsys, options, said):
     assert cli.main(["average", str(run), str(tmp_path / "out"), *options]) == 2
     assert said in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_where_nothing_is_saved_it_is_said(run, tmp_path, capsys):
+    shutil.copytree(run, tmp_path / "run", ignore=shutil.ignore_patterns("checkpoints"))
+    assert cli.main(["average", str(tmp_path / "run"), str(tmp_path / "out")]) == 2
+    assert "no checkpoint yet" in capsys.readouterr().err
 
 
 def test_a_model_that_ships_has_nothing_to_average(tmp_path, capsys):

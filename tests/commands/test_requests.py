@@ -13,8 +13,8 @@ from mt.errors import UserError
 def test_what_a_line_asks():
     line = {"source": "a", "prefix": "b", "require": ["c", ["d", "e"]], "forbid": "f", "keep": ["g"], "id": 7}
     asked = Constraints("b", (("c",), ("d", "e")), ("f",), ("g",))
-    assert read_request(json.dumps(line), "line 1") == Request("a", asked, '{"id": 7}')
-    assert read_request(" ", "line 1") == Request("")
+    assert read_request(json.dumps(line), "line 1", False) == Request("a", asked, '{"id": 7}')
+    assert read_request(" ", "line 1", False) == Request("")
 
 
 @pytest.mark.parametrize(
@@ -27,11 +27,20 @@ def test_what_a_line_asks():
         ('{"source": "a", "require": [1]}', '"require" is not a list of texts'),
         ('{"source": "a", "forbid": [["b"]]}', '"forbid" is not a list of texts'),
         ('{"source": "a", "prefx": "b"}', "did you mean prefix"),
+        (r'{"source": "a", "id": "\ud800"}', "line 3: half a surrogate pair"),
+        ('{"source": "a", "id": NaN}', "line 3: not JSON"),
+        ('{"source": "a", "id": 1e999}', "line 3: not JSON"),
     ],
 )
 def test_what_is_wrong_is_said(line, said):
     with pytest.raises(UserError, match=said):
-        read_request(line, "line 3")
+        read_request(line, "line 3", False)
+
+
+def test_half_a_surrogate_pair_is_replaced_where_it_is_to_be():
+    line = r'{"source": "a \ud800", "require": ["\udc00"], "id": "\ud83d\ude00 \ud83d"}'
+    asked = Constraints(required=(("\ufffd",),))
+    assert read_request(line, "line 1", True) == Request("a \ufffd", asked, '{"id": "\U0001f600 \ufffd"}')
 
 
 def test_from_the_command_line(tmp_path, capsys):

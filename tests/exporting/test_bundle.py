@@ -1,6 +1,7 @@
 """Bundles: what is read is what was written, or refused with a sentence."""
 
 import json
+import os
 import pathlib
 import shutil
 
@@ -119,7 +120,7 @@ def test_a_manifest_must_be_there_whole_and_of_a_known_format(bundle, tmp_path, 
     manifest = json.loads((copy / "MANIFEST.json").read_text())
     (copy / "MANIFEST.json").write_text(json.dumps(manifest | {"format_version": 2, "mt_version": "9.0"}))
     assert "written by mt 9.0" in _refused(copy, capsys)
-    outside = {"../secret": {"bytes": 1, "sha256": ""}, "/etc/passwd": {"bytes": 1, "sha256": ""}}
+    outside = {name: {"bytes": 1, "sha256": ""} for name in ("../secret", "/etc/passwd", "")}
     for name, entry in outside.items():
         (copy / "MANIFEST.json").write_text(json.dumps(manifest | {"files": {name: entry}}))
         assert "is not in this folder" in _refused(copy, capsys)
@@ -133,6 +134,9 @@ def test_a_manifest_must_be_there_whole_and_of_a_known_format(bundle, tmp_path, 
     (copy / "MANIFEST.json").write_text("{}")
     assert "MANIFEST.json: not a manifest" in _refused(copy, capsys)
     (copy / "MANIFEST.json").unlink()
+    os.mkfifo(copy / "MANIFEST.json")  # nobody waits for what comes out of it
+    assert "MANIFEST.json: not a manifest" in _refused(copy, capsys)
+    (copy / "MANIFEST.json").unlink()
     assert "MANIFEST.json: not a manifest" in _refused(copy, capsys)
 
 
@@ -143,6 +147,22 @@ def test_a_link_out_of_the_folder_is_refused(bundle, tmp_path, capsys, name):
     (copy / name).rename(tmp_path / "elsewhere")
     (copy / name).symlink_to(tmp_path / "elsewhere")
     assert "a link out of the folder" in _refused(copy, capsys)
+
+
+def test_links_to_folders_are_refused_wherever_they_lead(bundle, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(bundle, copy)
+    inner = next(path for path in (copy / "params").rglob("*") if path.is_dir())
+    manifest = json.loads((copy / "MANIFEST.json").read_text())
+    hidden = inner.relative_to(copy).as_posix() + "/"
+    files = {name: entry for name, entry in manifest["files"].items() if not name.startswith(hidden)}
+    (copy / "MANIFEST.json").write_text(json.dumps(manifest | {"files": files}))
+    for place, said in ((tmp_path / "elsewhere", "a link out of the folder"), (copy / "beside", "a link to a folder")):
+        inner.rename(place)
+        inner.symlink_to(place)
+        assert said in _refused(copy, capsys)
+        inner.unlink()
+        place.rename(inner)
 
 
 def test_a_bundle_has_one_checkpoint(bundle, capsys):

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import jax
 import numpy as np
@@ -17,10 +18,11 @@ from mt.commands.dev_set import dev_evaluation
 from mt.data.batching import BatchingConfig
 from mt.data.pipeline import DataConfig, Position, TrainingData
 from mt.errors import UserError
+from mt.training import stopping
 from mt.training.objectives import TranslationObjective
 from mt.training.optimizer import OptimizerConfig, build
 from mt.training.soundness import Watch
-from mt.training.stopping import Stop
+from mt.training.stopping import Stop, Stopped
 from mt.training.train_step import initial_state, make_train_step, train_on_devices
 from tests.conftest import random_params, tiny_config
 from tests.test_cli import tiny_run_arguments
@@ -75,11 +77,15 @@ def test_what_is_not_finite_ends_training_in_the_end(corpus_folder, tmp_path, ca
     too_high = ["--optimizer.learning-rate", "1e30", "--optimizer.warmup-steps", "0"]
     assert cli.main([*arguments, *too_high, "--workdir", str(tmp_path / "run")]) == 2
     lines = capfd.readouterr().err.splitlines()
+    skipped = [line.split("\t") for line in (tmp_path / "run" / "skipped.tsv").read_text().splitlines()]
+    pairs = {(line[1], line[2]) for line in skipped}
+    assert {line[0] for line in skipped} == {"1", "2", "3"} and len(pairs) > 10
+    assert pairs <= set(zip(*((corpus_folder / f"train.{side}").read_text().splitlines() for side in ("en", "fr"))))
     what = "the loss, its gradient or the update is not finite on batch {} of window 0 of epoch 0"
     for step in (1, 2):
         assert f"step {step}: {what.format(step - 1)}; the update is skipped" in lines
     assert lines[-1].startswith(
-        f"mt: error: step 3: {what.format(2)}, nor was it in the 2 before it; nothing was saved"
+        f"mt: error: step 3: {what.format(2)}, nor was it in the 2 before it; nothing sound is saved"
     )
 
 
@@ -111,9 +117,9 @@ def test_what_is_said_of_unsound_numbers():
     watch = Watch(most_skipped=1, spike_factor=1.5)
     assert watch.step(1, Position(), False, None) == ""
     assert "batch 7 of window 0 of epoch 2" in watch.step(2, Position(2, 0, 7), True, None)
-    assert watch.step(3, Position(), False, None) == "" and "skipped" in watch.step(4, Position(), True, 3)
-    with pytest.raises(UserError, match="nor was it in the 1 before it; nothing was saved yet"):
-        watch.step(5, Position(), True, None)
+    assert watch.step(3, Position(), False, 3) == "" and "skipped" in watch.step(4, Position(), True, 3)
+    with pytest.raises(UserError, match="nor was it in the 1 before it; the checkpoint of step 3 is sound"):
+        watch.step(5, Position(), True, 4)  # of what was saved after it nothing is known
     assert [watch.spiked(loss) for loss in (4.0, 5.9, 8.8, 2.0, 3.1, math.nan)] == [False] * 4 + [True, True]
     assert "no checkpoint to go back to" in watch.roll_back(9, None)
     for _ in range(3):
@@ -221,3 +227,23 @@ def test_the_first_signal_asks_and_the_second_insists():
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_what_swallows_a_stop_is_told_again(monkeypatch):
+    monkeypatch.setattr(stopping, "_AGAIN", 0.1)
+    swallowed = []
+
+    class Swallows:
+        def __del__(self):
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+                for _ in range(1000):
+                    time.sleep(0.001)
+            finally:  # Python says of it that it was ignored
+                swallowed.append(True)
+
+    with Stop(), pytest.raises(Stopped):
+        Swallows()
+        assert swallowed
+        for _ in range(100):
+            time.sleep(0.1)
