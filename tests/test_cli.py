@@ -245,6 +245,10 @@ def test_long_lines_are_translated_whole(run):
     one, many = translator.translate([sentence, " ".join([sentence] * 40)], min_length=3)
     assert len(many) > 10 * len(one)
     assert translator.translate(["x" * 5000])[0]
+    sentences = ["I am here.", "The cat sleeps."]
+    apart = " ".join(translator.translate(sentences, min_length=3))
+    assert translator.translate([" ".join(sentences)], min_length=3, split_sentences=True) == [apart]
+    assert translator.translate([" ".join(sentences)], min_length=3) != [apart]
 
 
 def _answer(capsys, arguments) -> str:

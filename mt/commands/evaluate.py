@@ -45,6 +45,7 @@ class Arguments:
         translations: file for the translations; empty is none.
         moses: BLEU of lower-cased text cut by Moses' rules too, as papers on Multi30k give it; needs the extra `moses`.
         memory_length: tokens before that a model which remembers sees.
+        split_sentences: translates each sentence of a text by itself, see mt translate.
         search: what to search for; left out, the run's config says.
         fusion: a language model that takes part in the search.
     """
@@ -59,6 +60,7 @@ class Arguments:
     json: Annotated[str, default("evaluation-NAME.json in the run")] = ""
     translations: Annotated[str, default("none")] = ""
     moses: bool = False
+    split_sentences: bool = False
     search: tyro.conf.OmitArgPrefixes[SearchOptions] = SearchOptions()
     memory_length: Annotated[int | None, default("as in training", "INT")] = None
     fusion: tyro.conf.OmitArgPrefixes[FusionOptions] = FusionOptions()
@@ -92,13 +94,18 @@ def main(arguments: Arguments) -> None:
     found = arguments.fusion.applied(trained.load_together([run, *arguments.ensemble], arguments.checkpoint))
     found = remembering(found, arguments.memory_length)
     if not found.languages.source:
-        if options := [name for name in ("translations", "moses", "source") if getattr(arguments, name)]:
-            raise UserError(f"--{options[0]}: {run} is a language model, which does not translate; leave it out")
+        if wrong := [
+            name for name in ("translations", "moses", "source", "split_sentences") if getattr(arguments, name)
+        ]:
+            raise UserError(
+                f"--{wrong[0].replace('_', '-')}: {run} is a language model, which does not translate; leave it out"
+            )
         result = report_text(name, run, found, arguments.corpus, split, [text for _, text in pairs])
     else:
         translator = Translator.of(found)
         sources = [source for source, _ in pairs]
-        translations = translate_all(translator, sources, arguments.search.given(), numbers)
+        options = arguments.search.given() | {"split_sentences": arguments.split_sentences}
+        translations = translate_all(translator, sources, options, numbers)
         result = report(name, found.name, translations, pairs, found.languages.target if arguments.moses else "")
         if "translations" in written:
             write_atomically(written["translations"], "".join(f"{line}\n" for line in translations).encode())

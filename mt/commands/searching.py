@@ -60,10 +60,13 @@ class SearchOptions(BeamOptions):
 class Search:
     """A translator with the options of a command line."""
 
-    def __init__(self, translator: Translator, n_best: int, search: SearchOptions, sampling: SamplingOptions):
+    def __init__(
+        self, translator: Translator, n_best: int, search: SearchOptions, sampling: SamplingOptions, **others: Any
+    ):
+        """See `Translator.n_best`; the others are its arguments too."""
         self._translator = translator
         self._n_best = n_best
-        self._search = search.given()
+        self._search = search.given() | others
         self._sampling = sampling.config()
         self._least_risk = sampling.least_risk
         if n_best < 1:

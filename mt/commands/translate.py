@@ -58,6 +58,8 @@ class Arguments:
             whose translations go out as its lines come in, is replaced.
         documents: lines are of documents with blank lines between them, and each is translated with the memory of those
             before it, by a model that remembers (model.architecture document_transformer).
+        split_sentences: translates each sentence of a line by itself, and not only those of a line that is too long for
+            the model. Models that have seen one sentence at a time leave out some of many.
         stream: translates each line by itself as soon as it is there, in place of many together, which is faster. On a
             terminal it is so anyway.
         as_training_data: writes pairs of source, tab, target to train on, in place of translations. "forward" has the
@@ -87,6 +89,7 @@ class Arguments:
         Literal["refuse", "replace"] | None, default("refuse in files, replace down a pipe", "{refuse,replace}")
     ] = None
     documents: bool = False
+    split_sentences: bool = False
     stream: bool = False
     as_training_data: Annotated[
         Literal["forward", "backward"] | None, default("translations alone", "{forward,backward}")
@@ -130,6 +133,7 @@ def _check(arguments: Arguments) -> None:
     if arguments.documents:
         alone = {
             "--stream": arguments.stream,
+            "--split-sentences": arguments.split_sentences,
             "--least-risk": arguments.sampling.least_risk,
             "--keep tags": "tags" in (arguments.constraints.keep or ()),
         }
@@ -260,7 +264,8 @@ def _translated(
     suspects: _Suspects,
 ) -> Iterator[list[str]]:
     """Of each list of lines that comes in, the lines that go out."""
-    search, number = Search(translator, arguments.n_best, arguments.search, arguments.sampling), 0
+    own = {"split_sentences": arguments.split_sentences}
+    search, number = Search(translator, arguments.n_best, arguments.search, arguments.sampling, **own), 0
     keep = arguments.constraints.keep or ()
     kinds = [kind for kind in keep if kind != "tags"]
     replace = arguments.invalid == "replace" or (arguments.invalid is None and not arguments.input)

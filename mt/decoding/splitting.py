@@ -3,24 +3,22 @@
 import re
 from collections.abc import Callable
 
-# Where text may be cut, best first: after a sentence's end, after a clause's, between words.
-_BOUNDARIES = (
-    re.compile(r"(?<=[.!?…。！？])[\"'”’»)\]]*\s+"),
-    re.compile(r"(?<=[,;:—–،、，；：])\s+"),
-    re.compile(r"\s+"),
-)
+# Where a sentence may be cut, best first: after a clause's end, between words.
+_BOUNDARIES = (re.compile(r"(?<=[,;:—–،、，；：])\s+"), re.compile(r"\s+"))
 
 # Where a sentence may end: behind marks that need no space after them, or before what begins like a sentence, unless
 # what stands before the mark looks like an abbreviation: an initial, or short and with a capital, or with stops within.
 _SENTENCE_END = re.compile(r"[。！？]+[”’」』）]*|[.!?…]+[\"'”’»)\]]*(?=\s+[\"'“‘«(\[¿¡]*[^\W_a-zß-öø-ÿ])")
 _ABBREVIATION = re.compile(r"(?:^|[\s(\[«“\"'])(?:[^\W\d_]|[^\W\d_a-z][^\W\d_]{1,2}|\S*\w\.\w+)\.$")
 
+_LONGEST_WORD = 60  # characters that are looked at for an abbreviation
+
 
 def sentences(text: str) -> list[tuple[int, int]]:
     """Where each sentence of a text begins and ends, without white space around it; none of a blank one."""
     found, begin = [], 0
     for match in _SENTENCE_END.finditer(text):
-        if not _ABBREVIATION.search(text, begin, match.end()):
+        if not _ABBREVIATION.search(text, max(begin, match.end() - _LONGEST_WORD), match.end()):
             found.append((begin, match.end()))
             begin = match.end()
     spans = []
@@ -31,8 +29,10 @@ def sentences(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-def split_long(text: str, max_length: int, length: Callable[[str], int]) -> list[str]:
-    """Cuts a text into as few pieces as fit, at the best boundaries that there are.
+def split(text: str, max_length: int, length: Callable[[str], int]) -> list[str]:
+    """Cuts a text into its sentences, and those that do not fit into as few pieces as do, where it harms least.
+
+    Sentences stay apart, though several may fit: most models have seen single ones, and leave out some of many.
 
     Args:
         text: what may be too long.
@@ -40,10 +40,9 @@ def split_long(text: str, max_length: int, length: Callable[[str], int]) -> list
         length: tokens of a text.
 
     Returns:
-        The pieces in order; the text itself if it fits. All their characters are the text's, but for the white space
-        at the cuts.
+        The pieces in order. All their characters are the text's, but for the white space at the cuts.
     """
-    return _split(text, max_length, length, 0)
+    return [piece for begin, end in sentences(text) for piece in _split(text[begin:end], max_length, length, 0)]
 
 
 def _split(text: str, max_length: int, length: Callable[[str], int], level: int) -> list[str]:

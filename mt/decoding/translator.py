@@ -22,7 +22,7 @@ from mt.decoding.minimum_risk import expected_utilities
 from mt.decoding.reader import Attention, Reader, characters, source_lengths
 from mt.decoding.sampling import SamplingConfig
 from mt.decoding.scoring import attention_maps
-from mt.decoding.splitting import split_long
+from mt.decoding.splitting import split
 from mt.decoding.translation import Translation, join, read
 from mt.decoding.turns import in_turns
 from mt.errors import UserError
@@ -94,7 +94,7 @@ class Translator(Reader):
             texts: one translation unit each; an empty or blank one gives "", and one of which the vocabulary has
                 nothing itself. Half a surrogate pair counts as U+FFFD, a control character as a space.
             constraints: see `n_best`.
-            search: fields of `SearchConfig` to change, say beam_size=1.
+            search: fields of `SearchConfig` to change, say beam_size=1, and `n_best`'s other arguments.
         """
         return [best.text for best, *_ in self.n_best(texts, 1, constraints, **search)]
 
@@ -105,6 +105,7 @@ class Translator(Reader):
         constraints: Sequence[Constraints] | None = None,
         sampling: SamplingConfig | None = None,
         documents: Sequence[int] | None = None,
+        split_sentences: bool = False,
         **search: Any,
     ) -> list[list[Translation]]:
         """The n best translations of each text, best first; fewer where the search found fewer. None is blank, unless
@@ -119,6 +120,7 @@ class Translator(Reader):
             sampling: draws n translations so, in place of the search; they may be alike.
             documents: the number of the document that each text is of. Texts of one are translated in their order, each
                 with the memory of those before it and of their best translations; None is each by itself.
+            split_sentences: translates each sentence of a text by itself, and not only those of one that is too long.
             search: fields of `SearchConfig` to change.
 
         Raises:
@@ -143,7 +145,7 @@ class Translator(Reader):
             wanted = dataclasses.replace(wanted, keep=tuple(hidden[-1].parts))
             asked.append(_Asked(hidden[-1].text, hidden[-1].says_nothing, wanted, number if documents else None))
         different = list(dict.fromkeys(asked))  # many a text is there more than once
-        parts = self._split(["" if each.says_nothing else each.text for each in different])
+        parts = self._split(["" if each.says_nothing else each.text for each in different], split_sentences)
         sources = [
             [self._source(part, ids, each.wanted, place == 0) for place, (part, ids) in enumerate(of_text)]
             for of_text, each in zip(parts, different)
@@ -300,13 +302,13 @@ class Translator(Reader):
 
         return [(written(step.live), written(step.finished)) for step in steps]
 
-    def _split(self, texts: Sequence[str]) -> list[list[tuple[str, list[int]]]]:
-        """Each text's parts, also as ids with eos: none of a blank one, several of one too long."""
+    def _split(self, texts: Sequence[str], into_sentences: bool) -> list[list[tuple[str, list[int]]]]:
+        """Each text's parts, also as ids with eos: none of a blank one, several of one too long, or of sentences."""
         parts, encode = [], self.tokenizers.source.encode
         for text, whole in zip(texts, encode(texts)):
             of_text = [(text, whole)]
-            if len(whole) > self._max_source_length:
-                pieces = split_long(text, self._max_source_length, lambda part: len(encode([part])[0]))
+            if into_sentences or len(whole) > self._max_source_length:
+                pieces = split(text, self._max_source_length, lambda part: len(encode([part])[0]))
                 of_text = list(zip(pieces, encode(pieces)))
             parts.append([(part, ids) for part, ids in of_text if len(ids) > 1 and text.strip()])
         return parts

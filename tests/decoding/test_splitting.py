@@ -2,7 +2,7 @@
 
 import pytest
 
-from mt.decoding.splitting import sentences, split_long
+from mt.decoding.splitting import sentences, split
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,8 @@ def test_sentences(text, parts):
 
 
 def test_what_is_too_long_is_cut_at_the_best_place():
-    assert split_long("a b. c d, e f", 4, len) == ["a b.", "c d,", "e f"]
-    assert split_long("abcdefgh", 3, len) == ["ab", "cd", "ef", "gh"]
-    assert split_long("a b", 3, len) == ["a b"]
+    assert split("A b. C d, e f", 4, len) == ["A b.", "C d,", "e f"]
+    assert split("abcdefgh", 3, len) == ["ab", "cd", "ef", "gh"]
+    assert split("a b", 3, len) == ["a b"]
+    assert split("a b c, d e, f", 8, len) == ["a b c,", "d e, f"]  # parts of a sentence are joined, sentences are not
+    assert split("A. B. C.", 8, len) == ["A. B. C."] and split("Aaaa. Bbbb. Cccc.", 12, len) == ["Aaaa.", "Bbbb.", "Cccc."]

@@ -5,7 +5,7 @@
 Seven lines of ten are blank, one of a thousand is new, the others are one of fifty sentences. Each must have the
 translation that the same line had the first time, and some of the new ones that which they have by themselves, so that
 a line that was lost, doubled or moved would be found. It ends with status 1 if one was, if nothing came out before all
-was in, or if memory grew by more than a twentieth between a quarter of the lines and the end.
+was in, or if memory grew by more than a twentieth between half of the lines and the end.
 """
 
 import argparse
@@ -71,7 +71,7 @@ def main() -> None:
     print(
         f"\n{read:,} of {options.lines:,} lines in {seconds:.0f} s, {read / seconds:,.0f} a second; {wrong:,} wrong, "
         f"{len(some)} of {len(new):,} new ones looked at; at most {furthest:,} lines behind; "
-        f"memory {before:.0f} MB after a quarter, {after:.0f} MB at the end; status {status}"
+        f"memory {before:.0f} MB after half, {after:.0f} MB at the end; status {status}"
     )
     flows = furthest < min(AHEAD, options.lines)
     raise SystemExit(status or read != options.lines or wrong > 0 or not flows or after > 1.05 * before)
