@@ -3,9 +3,10 @@
     python -m tests.reliability.soak --out FOLDER [--minutes 60] [--evaluate-every 150]
 
 Trains configs/tatoeba_en_fr_tiny.py for so long, and reads what the process uses from /proc every five seconds. FOLDER
-gets usage.tsv and usage.png (with matplotlib), and the run itself. It ends with status 1 where, between half of the time
-and the end, memory grew by more than a twentieth or descriptors or threads by more than four, or where more checkpoints
-are left than are to be kept. A heap that never shrinks (mt/allocator.py) grows in the first half until its gaps suffice.
+gets usage.tsv and usage.png (with matplotlib), and the run itself. It ends with status 1 where, between half of the
+time and the end, memory grew by more than a twentieth or descriptors or threads by more than four, or where more
+checkpoints are left than are to be kept. A heap that never shrinks (mt/allocator.py) grows in the first half, until its
+gaps suffice.
 """
 
 import argparse
