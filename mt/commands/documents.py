@@ -20,7 +20,7 @@ from mt.errors import UserError
 from mt.files import check_output, write_atomically
 
 # What is kept of documents unless something else is said.
-KEPT: tuple[Kind, ...] = ("placeholders", "urls", "emoji")
+KEPT: tuple[Kind, ...] = ("placeholders", "urls", "emoji", "unknown")
 _TOGETHER = 512  # segments
 
 

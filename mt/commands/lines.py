@@ -144,6 +144,9 @@ def _typed() -> Iterator[list[str]]:
             line = input("> " if sys.stdout.isatty() else "")
         except EOFError:
             return
+        except KeyboardInterrupt:  # only what is half typed is dropped, as in a shell
+            print(file=sys.stderr)
+            continue
         # What the terminal could not decode is half of a surrogate pair, which is no character.
         yield [line.encode("utf-8", "surrogateescape").decode("utf-8", "replace")]
 

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import re
 from collections.abc import Sequence
 
 from mt.data.tokenizers import Side
@@ -10,6 +11,7 @@ from mt.decoding.automata import FAR, Alphabet, Automaton
 from mt.decoding.keeping import Hidden, hide
 from mt.errors import UserError
 
+_WORD = re.compile(r"\w+|[^\w\s]")
 # How a model sees what is kept, best first.
 _LETTERS, _BRACKETS = "XYZWVU", ("{{{}}}", "[{}]", "({})", "<{}>")
 
@@ -22,6 +24,8 @@ class Constraints:
         prefix: how it begins, were it in the middle of a word; if it ends in a space, the word is whole.
         required: of each of these, one stands in it: whole words, in one of several ways to write them.
         forbidden: whole words that do not.
+        terms: each the words of a source term, see `words_of`, and the ways to translate it, of which one stands in the
+            translation of what has the term.
         keep: parts of the source that stand in it as they are, as often as in the source; see `keeping.find`.
     """
 
@@ -29,6 +33,7 @@ class Constraints:
     required: tuple[tuple[str, ...], ...] = ()
     forbidden: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
+    terms: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
 
     def joined(self, other: "Constraints") -> "Constraints":
         """What both ask; of two prefixes, the other's."""
@@ -37,7 +42,31 @@ class Constraints:
             self.required + other.required,
             self.forbidden + other.forbidden,
             self.keep + other.keep,
+            self.terms + other.terms,
         )
+
+    def shared_out(self, parts: Sequence[str]) -> "list[Constraints]":
+        """What each part of a text must say, where parts are translated by themselves: the first begins with the prefix
+        and has what is required; terms and what is kept are where their source is."""
+        words = [words_of(part) for part in parts] if self.terms else []
+        found = []
+        for place, part in enumerate(parts):
+            terms = (ways for term, ways in self.terms if place in (_places(term, words) or [0]))
+            required = (*(self.required if place == 0 else ()), *terms)
+            keep = tuple(stand_in for stand_in in self.keep if stand_in in part)
+            found.append(Constraints("" if place else self.prefix, required, self.forbidden, keep))
+        return found
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """A text's words and signs, in no case, as terms are looked for."""
+    return tuple(_WORD.findall(text.casefold()))
+
+
+def _places(term: tuple[str, ...], parts: Sequence[tuple[str, ...]]) -> list[int]:
+    """Which of the parts have a term."""
+    starts = range(max(map(len, parts), default=0))
+    return [place for place, part in enumerate(parts) if any(part[at : at + len(term)] == term for at in starts)]
 
 
 class Constrainer:
@@ -96,7 +125,7 @@ class Constrainer:
     @functools.lru_cache(10_000)  # noqa: B019
     def _phrase(self, ways: Sequence[str], wanted: bool) -> Automaton:
         if not ways or not all(way.strip() for way in ways):
-            raise UserError("a phrase that is required or forbidden is blank; leave it out")
+            raise UserError(f"a phrase that is {'required' if wanted else 'forbidden'} is blank; leave it out")
         return _possible(self._alphabet.phrase([self._normal(way) for way in ways], wanted), " or ".join(ways))
 
     @functools.lru_cache(1000)  # noqa: B019

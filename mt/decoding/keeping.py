@@ -8,18 +8,20 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 Kind: TypeAlias = Literal["placeholders", "urls", "emoji", "unknown"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-# Of strings of programs: {0}, {name}, {{name}}, ${name}, %{name}; %(name)s, %s, %1$d, %.2f, %@.
+# Of strings of programs: {0}, {name}, {n, plural, one {#} other {#}}, {{name}}, ${name}, %{name}, #{name}; %PATH%;
+# %(name)s, %s, %1$d, %.2f, %@, %%.
 _PLACEHOLDER = (
-    r"\{\{[^{}\n]*\}\}|[$%]?\{[^{}\n]*\}|(?<![\d%])%(?:\(\w+\)|\d+\$)?[-+#0]*\d*(?:\.\d+)?[hlqLzjt]*(?:[a-zA-Z]\b|@)"
+    r"\{\{[^{}\n]*\}\}|[$%#]?\{(?:[^{}\n]|\{[^{}\n]*\})*\}|%[A-Z_][A-Z0-9_]+%|%%"
+    r"|(?<![\d%])%(?:\(\w+\)|\d+\$)?[-+#0]*\d*(?:\.\d+)?[hlqLzjt]*[diouxXeEfFgGaAcspn@](?:%%)?"
 )
 # The last character is none of those that end a sentence or a bracket around the address.
 _URL = r"(?:(?:https?|ftps?|file)://|mailto:|www\.)[^\s<>\"“”«»]*[^\s<>\"“”«».,;:!?'’)\]}]|[\w.+-]+@\w[\w-]*(?:\.[\w-]*\w)+"
 _PICTURE = (
-    "[\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23ff\u25aa-\u27bf\u2934-\u2b55\u3030\u303d\u3297\u3299"
+    "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23ff\u25aa-\u27bf\u2934-\u2b55\u3030\u303d\u3297\u3299"
     "\U0001f000-\U0001faff]"
 )
 # Flags, keycaps and what is joined or coloured count as one, and so do several in a row.
-_EMOJI = f"(?:(?:[0-9#*]\ufe0f?\u20e3|{_PICTURE}[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]*)\u200d?)+"
+_EMOJI = f"(?:(?:[0-9#*]\ufe0f?\u20e3|{_PICTURE}[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]*)\u200d?)+"
 _PATTERNS = {"placeholders": _PLACEHOLDER, "urls": _URL, "emoji": _EMOJI}
 
 # What a program puts a number for.
@@ -54,7 +56,7 @@ class Hidden(NamedTuple):
     @property
     def says_nothing(self) -> bool:
         """Whether there is not a letter beside stand-ins, so that nothing is left to translate."""
-        return bool(self.parts) and not re.search(r"\w", _replaced(self.text, dict.fromkeys(self.parts, " ")))
+        return says_nothing(self.text, self.parts)
 
 
 def find(text: str, kinds: Collection[Kind], unknown: Callable[[str], bool] = lambda word: False) -> tuple[str, ...]:
@@ -71,6 +73,11 @@ def find(text: str, kinds: Collection[Kind], unknown: Callable[[str], bool] = la
     if "unknown" in kinds:
         found += [word for word in re.findall(r"\w+", _replaced(text, dict.fromkeys(found, " "))) if unknown(word)]
     return tuple(dict.fromkeys(found))
+
+
+def says_nothing(text: str, parts: Collection[str]) -> bool:
+    """Whether a text has not a letter beside some parts, and has one of these."""
+    return bool(parts) and not re.search(r"\w", _replaced(text, dict.fromkeys(parts, " ")))
 
 
 def hide(text: str, parts: Collection[str], letters: str, brackets: str) -> Hidden:
@@ -116,6 +123,7 @@ def pattern(parts: Collection[str]) -> re.Pattern[str]:
     """Finds any of some parts, or of some stand-ins, but not within words."""
     written = []
     for part in sorted(parts, key=len, reverse=True):
-        before, after = r"(?<!\w)" * bool(re.match(r"\w", part)), r"(?!\w)" * bool(re.search(r"\w$", part))
+        before = r"(?<!\w)" * bool(re.match(r"\w", part))
+        after = r"(?!\w)" * bool(re.search(r"\w$", part) and not part.startswith("%"))  # %ds is %d seconds
         written.append(before + re.escape(part) + after)
     return re.compile("|".join(written))

@@ -17,7 +17,7 @@ from mt.decoding.beam_search import SearchConfig, trace
 from mt.decoding.constraints import Constrainer, Constraints
 from mt.decoding.ensemble import Ensemble
 from mt.decoding.fusion import DEFAULT_WEIGHT, Fused
-from mt.decoding.keeping import Hidden, Kind, find
+from mt.decoding.keeping import Hidden, Kind, find, says_nothing
 from mt.decoding.minimum_risk import expected_utilities
 from mt.decoding.reader import Attention, Reader, characters, source_lengths
 from mt.decoding.sampling import SamplingConfig
@@ -115,8 +115,8 @@ class Translator(Reader):
             texts: see `translate`.
             n: how many.
             constraints: what each translation must say or not. Of a text that is translated in parts, the first begins
-                with the prefix, and has what is required. Where no translation keeps to them, there is one that does
-                not, with the warning "unmet".
+                with the prefix and has what is required, and terms are where their source is. Where no translation
+                keeps to them, there is one that does not, with the warning "unmet".
             sampling: draws n translations so, in place of the search; they may be alike.
             documents: the number of the document that each text is of. Texts of one are translated in their order, each
                 with the memory of those before it and of their best translations; None is each by itself.
@@ -147,16 +147,23 @@ class Translator(Reader):
         different = list(dict.fromkeys(asked))  # many a text is there more than once
         parts = self._split(["" if each.says_nothing else each.text for each in different], split_sentences)
         sources = [
-            [self._source(part, ids, each.wanted, place == 0) for place, (part, ids) in enumerate(of_text)]
+            [
+                None if says_nothing(part, own.keep) else Source(ids, tuple(self._constrainer.automata(own)))
+                for (part, ids), own in zip(of_text, each.wanted.shared_out([part for part, _ in of_text]))
+            ]
             for of_text, each in zip(parts, different)
         ]
-        every = [source for of_text in sources for source in of_text]
+        every = [source for of_text in sources for source in of_text if source]
         if documents is None:
             found = iter(self._search(every, config, n, sampling))
         else:
-            numbers = [number for number, of_text in zip(documents, sources) for _ in of_text]
+            numbers = [number for number, of_text in zip(documents, sources) for source in of_text if source]
             found = iter(self._search_in_turns(every, config, n, sampling, numbers))
-        joined = {each: join(each.text, [next(found) for _ in of_text]) for each, of_text in zip(different, sources)}
+        joined = {}
+        for each, of_text, own in zip(different, parts, sources):
+            as_it_is = ([Translation(part, 0.0, 0.0)] * n for part, _ in of_text)
+            both = [next(found) if source else same for source, same in zip(own, as_it_is)]
+            joined[each] = join(each.text, both)
         for each in different:
             if each.says_nothing:
                 joined[each] = [Translation(each.text, 0.0, 0.0)]
@@ -173,12 +180,6 @@ class Translator(Reader):
     def hide(self, text: str, parts: Sequence[str]) -> Hidden:
         """A text as `n_best` sees it where some of its parts are to be kept; see `keeping.hide`."""
         return self._constrainer.hide(characters(text), parts)
-
-    def _source(self, text: str, ids: list[int], wanted: Constraints, first: bool) -> Source:
-        keep = tuple(stand_in for stand_in in wanted.keep if stand_in in text)
-        if not first:
-            wanted = Constraints(forbidden=wanted.forbidden)
-        return Source(ids, tuple(self._constrainer.automata(dataclasses.replace(wanted, keep=keep))))
 
     def _search_in_turns(
         self,

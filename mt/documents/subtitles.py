@@ -16,32 +16,33 @@ def read(text: str) -> Template:
     Raises:
         UserError: they are not SubRip's, or the library for it is not installed.
     """
-    srt = library("srt", "SubRip")
+    srt, text = library("srt", "SubRip"), text.replace("\0", "\ufffd")
     try:
-        cues = list(srt.parse(text.replace("\0", "\ufffd")))
+        cues = list(srt.parse(text))
     except (srt.SRTParseError, ValueError) as error:
         raise UserError(f"not subtitles as SubRip has them ({' '.join(str(error).split())[:100]})") from None
     if not cues and text.strip():
         raise UserError("not subtitles as SubRip has them: there is no cue in it")
-    template = Template()
-    for number, cue in enumerate(cues):
-        is_last = number == len(cues) - 1
-        content = cue.content
-        cue.content = "\1"
-        before, after = cue.to_srt(strict=False).split("\1")
-        template.write(before)
-        for place, lines in enumerate(_said(content)):
+    template, written = Template(), 0
+    for cue in cues:
+        # All but what is said goes as it stands; the library would write times and blank lines in its own way.
+        said, header = cue.content.strip("\n"), text.index("-->", written)
+        begin = text.index(said, (text + "\n").index("\n", header))
+        template.write(text[written:begin])
+        for place, lines in enumerate(_said(said)):
             template.write("\n" * (place > 0))
             _add(lines, template)
-        template.write(after.rstrip("\n") + text[len(text.rstrip("\n")) :] if is_last else after)
+        written = begin + len(said)
+    template.write(text[written:])
     return template
 
 
 def _said(content: str) -> list[list[str]]:
-    """A cue's lines, those of each speaker together: a dash begins another's."""
+    """A cue's lines, those of each speaker together: a dash begins another's, and so does what stands apart."""
     said: list[list[str]] = []
     for line in content.split("\n"):
-        if said and not line.lstrip().startswith(("-", "–", "—")):
+        joins = said and said[-1][-1].strip() and line.strip() and not line.lstrip().startswith(("-", "–", "—"))
+        if joins:
             said[-1].append(line)
         else:
             said.append([line])

@@ -1,5 +1,7 @@
 """What a line's own words ask of its translation."""
 
+import dataclasses
+
 import pytest
 
 from mt import cli, pretrained
@@ -16,9 +18,16 @@ def test_the_longest_term_counts_in_any_case_and_as_whole_words(tmp_path):
     of = LineConstraints(ConstraintOptions("Oh ", ("x",), ("y",), path)).of
     always = Constraints("Oh ", (("x",),), ("y",))
     assert of("Category, or cattle.") == always
-    assert of("A CAT, a table, a cat").required == (("x",), ("matou", "matous"), ("guéridon",))
-    assert of("The Sleeping  cat").required == (("x",), ("dormeur",))
-    assert of("I like C++.").required == (("x",), ("C plus plus",))
+    assert [ways for _, ways in of("A CAT, a table, a cat").terms] == [("matou", "matous"), ("guéridon",)]
+    assert of("The Sleeping  cat").terms == ((("sleeping", "cat"), ("dormeur",)),)
+    assert [ways for _, ways in of("I like C++.").terms] == [("C plus plus",)]
+    parts = ["A dog.", "The cat and {0}.", "A CAT."]
+    shared = dataclasses.replace(of("A dog. The cat and {0}. A CAT."), keep=("{0}",)).shared_out(parts)
+    assert shared == [
+        always,
+        Constraints("", (("matou", "matous"),), ("y",), ("{0}",)),
+        Constraints("", (("matou", "matous"),), ("y",)),
+    ]
     assert LineConstraints(ConstraintOptions()).of("A cat.") == Constraints()
 
 

@@ -12,11 +12,20 @@ from mt.errors import UserError
     "kind, text, found",
     [
         ("placeholders", "{0} of {total}, {{name}}: ${x} %{y}", ["{0}", "{total}", "{{name}}", "${x}", "%{y}"]),
-        ("placeholders", "%s, %d%%, %1$s and %(name)s, %.2f %-5ld %@", "%s %d %1$s %(name)s %.2f %-5ld %@".split()),
+        ("placeholders", "%s, %d%%, %1$s and %(name)s, %.2f %-5ld %@", "%s %d%% %1$s %(name)s %.2f %-5ld %@".split()),
+        (
+            "placeholders",
+            "%ds, %dx%d, 100%%, %PATH%, {n, plural, one {# x} other {# y}}",
+            ["%d", "%%", "%PATH%", "{n, plural, one {# x} other {# y}}"],
+        ),
         ("placeholders", "100% sure, 5% of it, 50%", []),
         ("urls", "See https://a.org/b?c=d&e, (http://x.y/z).", ["https://a.org/b?c=d&e", "http://x.y/z"]),
         ("urls", "Mail me@here.example.org. Or www.a.b!", ["me@here.example.org", "www.a.b"]),
-        ("emoji", "Fine 😀👍🏽, 👩‍👩‍👧 🇫🇷 1️⃣ ☀️ © a # 1", ["😀👍🏽", "👩‍👩‍👧", "🇫🇷", "1️⃣", "☀️"]),
+        (
+            "emoji",
+            "Fine 😀👍🏽, 👩‍👩‍👧 🇫🇷 1️⃣ ☀️ © 🏴\U000e0067\U000e0062\U000e007f a # 1",
+            ["😀👍🏽", "👩‍👩‍👧", "🇫🇷", "1️⃣", "☀️", "©", "🏴\U000e0067\U000e0062\U000e007f"],
+        ),
         ("unknown", "I say 你好 to Tom", ["你好"]),
     ],
 )

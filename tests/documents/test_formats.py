@@ -184,6 +184,10 @@ def test_subtitles_keep_their_times():
             source.proprietary,
         )
         assert cue.content.count("\n") == source.content.count("\n")
+    spread = (
+        "1\n0:00:01.000 --> 0:00:02.00\n3\n\n\n\n2\n0:00:03,0 --> 0:00:04,0\n\n3\n0:00:05,0 --> 0:00:06,0\nOne\n\ntwo."
+    )
+    assert shouted(subtitles.read(spread)) == spread.replace("One", "ONE").replace("two", "TWO")
     for end in ("", "\n", "\n\n"):
         cue = "1\n00:00:01,000 --> 00:00:02,000\nHello." + end
         assert same(subtitles.read(cue)) == cue
