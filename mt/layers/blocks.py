@@ -39,9 +39,13 @@ class Residual(nn.Module):
         """The sublayer's input."""
         return self.norm(stream).astype(stream.dtype) if self.pre_norm else stream
 
+    def added(self, output: jax.Array, deterministic: bool) -> jax.Array:
+        """What of the sublayer's output joins the stream."""
+        return self.output_depth(self.output_dropout(output, deterministic), deterministic)
+
     def leave(self, stream: jax.Array, output: jax.Array, deterministic: bool) -> jax.Array:
         """The stream after the sublayer."""
-        joined = stream + self.output_depth(self.output_dropout(output, deterministic), deterministic)
+        joined = stream + self.added(output, deterministic)
         return joined if self.pre_norm else self.norm(joined).astype(stream.dtype)
 
 

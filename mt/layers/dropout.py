@@ -80,8 +80,10 @@ class Dropout(nn.Module):
     rate: float
 
     @nn.compact
-    def __call__(self, activations: jax.Array, deterministic: bool) -> jax.Array:
-        """Same shape and dtype out; the identity if `deterministic` or the rate is 0."""
+    def __call__(self, activations: jax.Array, deterministic: bool, words: jax.Array | None = None) -> jax.Array:
+        """Same shape and dtype out; the identity if `deterministic` or the rate is 0. `words` are for `drop`, if those
+        of its own key are not meant."""
         if deterministic or self.rate == 0:
             return activations
-        return drop(key_words(self.make_rng("dropout"), len(activations)), activations, self.rate)
+        words = key_words(self.make_rng("dropout"), len(activations)) if words is None else words
+        return drop(words, activations, self.rate)

@@ -32,10 +32,10 @@ class FeedForward(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, inputs: jax.Array, deterministic: bool) -> jax.Array:
-        """[..., model_dim] -> [..., model_dim]."""
+    def __call__(self, inputs: jax.Array, deterministic: bool, words: jax.Array | None = None) -> jax.Array:
+        """[..., model_dim] -> [..., model_dim]; `words` are dropout's, see `Dropout`."""
         activated = ACTIVATIONS[self.activation](nn.Dense(self.ff_dim, dtype=self.dtype, name="inner")(inputs))
         if self.activation == "swiglu":
             activated *= nn.Dense(self.ff_dim, dtype=self.dtype, name="gate")(inputs)
-        activated = Dropout(self.dropout)(activated, deterministic)  # [..., ff_dim]
+        activated = Dropout(self.dropout)(activated, deterministic, words)  # [..., ff_dim]
         return nn.Dense(self.model_dim, dtype=self.dtype, name="outer")(activated)

@@ -41,8 +41,10 @@ def tokens_before(source_segments: jax.Array, target_segments: jax.Array) -> jax
 
 
 def first_of_each(segments: jax.Array) -> jax.Array:
-    """Where in its row the first token of each token's segment stands; int [batch, length], of the same."""
-    return jnp.argmax(segments[:, :, None] == segments[:, None, :], axis=-1)
+    """Where in its row the first token of each token's segment stands; int [batch, length], of the same. A segment's
+    tokens stand next to each other."""
+    begins = jnp.pad(segments[:, 1:] != segments[:, :-1], ((0, 0), (1, 0)))
+    return jax.lax.cummax(jnp.where(begins, jnp.arange(segments.shape[1]), 0), axis=1)
 
 
 class LearnedPositions(nn.Module):
@@ -56,3 +58,29 @@ class LearnedPositions(nn.Module):
         """int [...] -> float32 [..., model_dim]. Positions past the last trained one share its vector."""
         table = self.param("table", nn.initializers.normal(0.02), (self.max_length, self.model_dim), jnp.float32)
         return jnp.take(table, jnp.minimum(positions, self.max_length - 1), axis=0)
+
+
+class AxialPositions(nn.Module):
+    """Positions in rows of `columns`: a trained vector for the row, and one for the column, beside each other (the code
+    of Kitaev et al. 2020): rows plus columns vectors stand for rows times columns positions.
+
+    Attributes:
+        max_length: how many positions there are.
+        columns: that a row has.
+        row_dim: width of a row's vector.
+        model_dim: of both.
+    """
+
+    max_length: int
+    columns: int
+    row_dim: int
+    model_dim: int
+
+    @nn.compact
+    def __call__(self, positions: jax.Array) -> jax.Array:
+        """int [...] -> float32 [..., model_dim]. Positions past the last trained one share its vector."""
+        initial, rows = nn.initializers.normal(0.02), -(-self.max_length // self.columns)
+        by_row = self.param("rows", initial, (rows, self.row_dim), jnp.float32)
+        by_column = self.param("columns", initial, (self.columns, self.model_dim - self.row_dim), jnp.float32)
+        row, column = jnp.divmod(jnp.minimum(positions, self.max_length - 1), self.columns)
+        return jnp.concatenate([jnp.take(by_row, row, axis=0), jnp.take(by_column, column, axis=0)], axis=-1)

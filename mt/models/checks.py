@@ -37,6 +37,18 @@ def check_one_sequence(max_positions: int, source_length: int, target_length: in
         raise UserError(f"model.max_positions: {max_positions} are fewer than {rows} {target_length}")
 
 
+def check_text_alone(name: str, source_length: int) -> None:
+    """Raises UserError where there is a source, which a model of text has no place for."""
+    if source_length:
+        raise UserError(f"model: {name} reads text of one language; set data.source_language to nothing")
+
+
+def check_positions(max_positions: int, *lengths: int) -> None:
+    """Raises UserError where a row of so many tokens has more positions than there are."""
+    if max(lengths) > max_positions:
+        raise UserError(f"model.max_positions: {max_positions} are fewer than data.batching.row_length {max(lengths)}")
+
+
 def check_memory(config: Any) -> None:
     """Raises UserError where `memory_length` or `max_distance` cannot be, or relative positions have no sines."""
     for field in ("memory_length", "max_distance"):
@@ -57,4 +69,13 @@ def check_one_vocabulary(architecture: str, vocab: int, source_vocab: int | None
         raise UserError(
             f"model.architecture: {architecture} has one vocabulary, but the source's has {source_vocab} pieces and "
             f"the target's {vocab}"
+        )
+
+
+def check_tied(tie_embeddings: str, vocab: int, source_vocab: int | None) -> None:
+    """Raises UserError where one table is to serve two vocabularies."""
+    if source_vocab not in (None, vocab) and tie_embeddings in ("all", "inputs"):
+        raise UserError(
+            f"model.tie_embeddings: {tie_embeddings!r} needs one vocabulary, but the source's has "
+            f"{source_vocab} pieces and the target's {vocab}; take 'target' or 'none'"
         )

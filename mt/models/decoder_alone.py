@@ -16,8 +16,8 @@ class TextCache(NamedTuple):
     Attributes:
         position: int [], steps taken.
         source_lengths: int [batch], tokens that stand before the first step.
-        keys_values: a layer, the source's and then the past, of length source_length + `max_length * beam`, a step's
-            hypotheses next to each other.
+        past: a layer, what steps look at: the source's and then the past, in source_length + `max_length * beam`
+            places, a step's hypotheses next to each other; keys and values, where layers are `EncoderBlock`s.
         source_mask: bool [batch, 1, source_length].
         ancestry: bool [batch, beam, max_length, beam]: at [b, i, t, j], hypothesis i had at step t been hypothesis j.
         output: what `predict` needs beside the parameters.
@@ -25,14 +25,14 @@ class TextCache(NamedTuple):
 
     position: jax.Array
     source_lengths: jax.Array
-    keys_values: tuple[KeysValues, ...]
+    past: tuple[Any, ...]
     source_mask: jax.Array
     ancestry: jax.Array
     output: Any
 
 
 class DecoderAlone(SearchableModule):
-    """A model with `layers`, `EncoderBlock`s, and these methods.
+    """A model with `layers`, `EncoderBlock`s, or with its own `read_layers` and `step_layers`, and with these methods.
 
     embed(tokens, positions): int [batch, length] both -> [batch, length, model_dim].
     output(): what is worth computing once for all steps.
@@ -48,24 +48,52 @@ class DecoderAlone(SearchableModule):
         """What a source's tokens see, bool [batch, 1, source_length, source_length]."""
         return segment_mask(segments, segments) & causal_mask(segments.shape[1])
 
-    def _start(self, source: jax.Array, beam_size: int, max_length: int) -> TextCache:
-        batch, source_length = source.shape
-        segments = (source > 0).astype(jnp.int32)
-        stream = self.embed(source, jnp.broadcast_to(jnp.arange(source_length), source.shape))
+    def read_layers(self, stream: jax.Array, segments: jax.Array, room: int) -> tuple[jax.Array, tuple[Any, ...]]:
+        """The source through all layers.
+
+        Args:
+            stream: [batch, source_length, model_dim].
+            segments: int [batch, source_length], 1 where there is something and 0 at padding.
+            room: how many places of what later steps look at are to be there for them.
+
+        Returns:
+            What the last layer gave, and what a step looks at in each.
+        """
         mask, keys_values = self.source_mask(segments), []
-        room = [(0, 0)] * 3
+        before = [(0, 0)] * 3
         for layer in self.layers:
             stream, own = layer.read(stream, mask)
             keys_values.append(
                 KeysValues(
-                    jnp.pad(own.keys, [*room, (0, max_length * beam_size)]),
-                    jnp.pad(own.values, [*room[:2], (0, max_length * beam_size), (0, 0)]),
+                    jnp.pad(own.keys, [*before, (0, room)]), jnp.pad(own.values, [*before[:2], (0, room), (0, 0)])
                 )
             )
+        return stream, tuple(keys_values)
+
+    def step_layers(
+        self,
+        stream: jax.Array,
+        past: tuple[Any, ...],
+        start: jax.Array,
+        mask: jax.Array,
+        places: tuple[jax.Array, jax.Array],
+    ) -> tuple[jax.Array, tuple[Any, ...]]:
+        """A step through all layers; see `EncoderBlock.step`, of which `past` has each layer's cache."""
+        keys_values = []
+        for layer, own in zip(self.layers, past):
+            stream, own = layer.step(stream, own, start, mask, places)
+            keys_values.append(own)
+        return stream, tuple(keys_values)
+
+    def _start(self, source: jax.Array, beam_size: int, max_length: int) -> TextCache:
+        batch, source_length = source.shape
+        segments = (source > 0).astype(jnp.int32)
+        stream = self.embed(source, jnp.broadcast_to(jnp.arange(source_length), source.shape))
+        _, past = self.read_layers(stream, segments, max_length * beam_size)
         return TextCache(
             position=jnp.zeros((), jnp.int32),
             source_lengths=jnp.sum(segments, axis=1),
-            keys_values=tuple(keys_values),
+            past=past,
             source_mask=padding_mask(segments)[:, 0],
             ancestry=no_ancestors(batch, beam_size, max_length),
             output=self.output(),
@@ -83,9 +111,7 @@ class DecoderAlone(SearchableModule):
         read = jnp.broadcast_to(jnp.arange(source_length), (batch, source_length))
         written = first + jnp.repeat(jnp.arange(steps), beam)[None]
         places = positions, jnp.concatenate([read, written], axis=1)
-        keys_values = []
-        for layer, past in zip(self.layers, cache.keys_values):
-            stream, past = layer.step(stream, past, source_length + cache.position * beam, mask, places)
-            keys_values.append(past)
+        start = source_length + cache.position * beam
+        stream, past = self.step_layers(stream, cache.past, start, mask, places)
         logits = self.predict(stream, cache.output)
-        return logits, cache._replace(position=cache.position + 1, keys_values=tuple(keys_values), ancestry=ancestry)
+        return logits, cache._replace(position=cache.position + 1, past=past, ancestry=ancestry)

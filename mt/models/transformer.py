@@ -15,7 +15,7 @@ from mt.layers.dropout import Dropout
 from mt.layers.embedding import Embedding
 from mt.layers.masks import causal_mask, padding_mask, segment_mask
 from mt.layers.positions import LearnedPositions, sinusoidal_positions
-from mt.models.checks import check_even, check_sizes
+from mt.models.checks import check_even, check_positions, check_sizes, check_tied
 from mt.models.interface import Batch
 from mt.models.searchable import SearchableModule, no_ancestors, with_themselves
 
@@ -94,10 +94,8 @@ class TransformerConfig:
 
     def check_lengths(self, source_length: int, target_length: int) -> None:
         """Raises UserError where a row of so many tokens on either side has more positions than there are."""
-        if self.positions == "learned" and max(source_length, target_length) > self.max_positions:
-            raise UserError(
-                f"model.max_positions: {self.max_positions} are fewer than data.batching.row_length {target_length}"
-            )
+        if self.positions == "learned":
+            check_positions(self.max_positions, source_length, target_length)
 
     @property
     def decoder_depth(self) -> int:
@@ -115,11 +113,7 @@ class TransformerConfig:
         Raises:
             UserError: the sizes differ, but one table is to serve both.
         """
-        if source_vocab not in (None, vocab) and self.tie_embeddings in ("all", "inputs"):
-            raise UserError(
-                f"model.tie_embeddings: {self.tie_embeddings!r} needs one vocabulary, but the source's has "
-                f"{source_vocab} pieces and the target's {vocab}; take 'target' or 'none'"
-            )
+        check_tied(self.tie_embeddings, vocab, source_vocab)
         return Transformer(self, vocab, None if source_vocab == vocab else source_vocab)
 
 
@@ -129,7 +123,8 @@ class DecoderCache(NamedTuple):
     Attributes:
         position: int [], steps taken.
         keys_values: a layer, the self-attention's past, of length `max_length * beam`, a step's hypotheses next to
-            each other. In one axis: of two that are taken as one, XLA keeps two copies.
+            each other. In one axis: of two that are taken as one, XLA keeps two copies. A Reformer's has hashes too,
+            see `chunked_attention.Past`.
         ancestry: bool [batch, beam, max_length, beam]: at [b, i, t, j], hypothesis i had at step t been hypothesis j.
         encoded: a layer, the encoder's keys and values.
         output_kernel: [model_dim, vocab], the output table turned: a product with few rows is faster so.
@@ -140,7 +135,7 @@ class DecoderCache(NamedTuple):
     """
 
     position: jax.Array
-    keys_values: tuple[KeysValues, ...]
+    keys_values: tuple[Any, ...]
     ancestry: jax.Array
     encoded: tuple[KeysValues, ...]
     output_kernel: jax.Array
@@ -157,19 +152,8 @@ class Transformer(SearchableModule):
     source_vocab: int | None = None
 
     def setup(self):
-        config, dtype = self.config, jnp.dtype(self.config.dtype)
-        scaled = config.scale_embeddings
-        self.target_embedding = Embedding(self.vocab, config.model_dim, dtype, scaled)
-        if config.tie_embeddings in ("all", "inputs"):
-            self.source_embedding = self.target_embedding
-        else:
-            self.source_embedding = Embedding(self.source_vocab or self.vocab, config.model_dim, dtype, scaled)
-        if config.tie_embeddings in ("inputs", "none"):
-            self.output_embedding = Embedding(self.vocab, config.model_dim, dtype, scaled)
-        else:
-            self.output_embedding = self.target_embedding
-        if config.output_bias:
-            self.output_bias = self.param("output_bias", nn.initializers.zeros, (self.vocab,), jnp.float32)
+        config = self.config
+        self._set_up_embeddings(config.scale_embeddings)
         if config.positions == "learned":
             self.source_positions = LearnedPositions(config.max_positions, config.model_dim)
             self.target_positions = LearnedPositions(config.max_positions, config.model_dim)
@@ -188,6 +172,20 @@ class Transformer(SearchableModule):
             self.encoder_norm = layer_norm(config.norm_epsilon)
         if pre_norm["decoder"]:
             self.decoder_norm = layer_norm(config.norm_epsilon)
+
+    def _set_up_embeddings(self, scaled: bool) -> None:
+        config, dtype = self.config, jnp.dtype(self.config.dtype)
+        self.target_embedding = Embedding(self.vocab, config.model_dim, dtype, scaled)
+        if config.tie_embeddings in ("all", "inputs"):
+            self.source_embedding = self.target_embedding
+        else:
+            self.source_embedding = Embedding(self.source_vocab or self.vocab, config.model_dim, dtype, scaled)
+        if config.tie_embeddings in ("inputs", "none"):
+            self.output_embedding = Embedding(self.vocab, config.model_dim, dtype, scaled)
+        else:
+            self.output_embedding = self.target_embedding
+        if config.output_bias:
+            self.output_bias = self.param("output_bias", nn.initializers.zeros, (self.vocab,), jnp.float32)
 
     def _embed(self, side: str, tokens: jax.Array, positions: jax.Array) -> jax.Array:
         embedded = getattr(self, f"{side}_embedding")(tokens)
@@ -313,17 +311,24 @@ class Transformer(SearchableModule):
     def _begin(self, encoded: jax.Array, segments: jax.Array, beam_size: int, max_length: int) -> DecoderCache:
         batch, head_dim = encoded.shape[0], self.config.model_dim // self.config.num_heads  # exports know no number
         past = (batch, self.config.num_heads)
-        table, bias = self.output_projection()
         empty = KeysValues(
             jnp.zeros((*past, head_dim, max_length * beam_size), encoded.dtype),
             jnp.zeros((*past, max_length * beam_size, head_dim), encoded.dtype),
         )
+        of_source = tuple(layer.project_encoded(encoded) for layer in self.decoder_layers)
+        return self._cache((empty,) * len(of_source), of_source, segments, beam_size, max_length, encoded.dtype)
+
+    def _cache(
+        self, past: Any, encoded: Any, segments: jax.Array, beam_size: int, max_length: int, dtype: jnp.dtype
+    ) -> DecoderCache:
+        """Before the first step."""
+        table, bias = self.output_projection()
         return DecoderCache(
             position=jnp.zeros((), jnp.int32),
-            keys_values=tuple(empty for _ in self.decoder_layers),
-            ancestry=no_ancestors(batch, beam_size, max_length),
-            encoded=tuple(layer.project_encoded(encoded) for layer in self.decoder_layers),
-            output_kernel=table.astype(encoded.dtype).T,
+            keys_values=past,
+            ancestry=no_ancestors(segments.shape[0], beam_size, max_length),
+            encoded=encoded,
+            output_kernel=table.astype(dtype).T,
             output_bias=bias,
             source_mask=padding_mask(segments),
         )
@@ -338,6 +343,11 @@ class Transformer(SearchableModule):
             )
             keys_values.append(past)
         cache = cache._replace(position=cache.position + 1, keys_values=tuple(keys_values), ancestry=ancestry)
-        hidden = self._last("decoder", stream).astype(cache.output_kernel.dtype)
+        return self._predict(self._last("decoder", stream), cache), cache
+
+    @staticmethod
+    def _predict(stream: jax.Array, cache: DecoderCache) -> jax.Array:
+        """As `logits`, of a step."""
+        hidden = stream.astype(cache.output_kernel.dtype)
         logits = jnp.matmul(hidden, cache.output_kernel, preferred_element_type=jnp.float32)
-        return logits if cache.output_bias is None else logits + cache.output_bias, cache
+        return logits if cache.output_bias is None else logits + cache.output_bias

@@ -14,7 +14,7 @@ from mt.layers.blocks import EncoderBlock, layer_norm, stack
 from mt.layers.dropout import Dropout
 from mt.layers.embedding import Embedding
 from mt.layers.memory import Memory
-from mt.models.checks import check_memory, check_one_vocabulary, check_sizes
+from mt.models.checks import check_memory, check_one_vocabulary, check_sizes, check_text_alone
 from mt.models.decoder_alone import DecoderAlone
 from mt.models.interface import Batch
 
@@ -92,8 +92,7 @@ class TransformerXlConfig:
 
     def check_lengths(self, source_length: int, target_length: int) -> None:
         """Raises UserError where there is a source."""
-        if source_length:
-            raise UserError("model: Transformer-XL reads text of one language; set data.source_language to nothing")
+        check_text_alone("Transformer-XL", source_length)
 
     def build(self, vocab: int, source_vocab: int | None = None) -> "TransformerXl":
         """The model over a vocabulary of that size.
