@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import itertools
 import os
 import pathlib
 import re
@@ -27,16 +28,23 @@ _TFDS_NAME = re.compile(r"[\w.:-]+(/[\w.:-]+)*")
 
 @dataclasses.dataclass(frozen=True)
 class Languages:
-    """The direction of translation, as codes that files and datasets use ("en", "fr").
+    """What is read of a corpus: the direction of translation, as codes that files and datasets use ("en", "fr").
 
     Attributes:
         source: what is translated. "" is nothing: the pairs are then of the target's text and an empty source. The
             target itself: each line of the target's text is then the source of the line after it in its document.
         target: what it is translated into.
+        whole_documents: whether all lines of a document are one, with spaces between them.
     """
 
     source: str
     target: str
+    whole_documents: bool = False
+
+    @property
+    def both(self) -> tuple[str, str]:
+        """Source and target."""
+        return self.source, self.target
 
     @property
     def alone(self) -> bool:
@@ -63,7 +71,19 @@ def read_pairs(corpus: str, split: str, languages: Languages) -> Iterator[tuple[
     Raises:
         UserError: the corpus or the split does not exist, or cannot be read.
     """
-    return _open(corpus, split, languages).pairs()
+    pairs = _open(corpus, split, languages).pairs()
+    return _whole_documents(pairs) if languages.whole_documents else pairs
+
+
+def _whole_documents(pairs: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    together: list[tuple[str, str]] = []
+    for pair in itertools.chain(pairs, [("", "")]):
+        if any(map(str.strip, pair)):
+            together.append(pair)
+        elif together:
+            source, target = (" ".join(filter(None, side)) for side in zip(*together))
+            yield source, target
+            together = []
 
 
 def read_aligned(source: pathlib.Path, target: pathlib.Path) -> Iterator[tuple[str, str]]:
@@ -98,7 +118,8 @@ def pair_of(line: str, name: str, number: int) -> tuple[str, str]:
 
 def fingerprint(corpus: str, split: str, languages: Languages) -> Any:
     """What `read_pairs` would read, as a JSON value that differs whenever the pairs may."""
-    return _open(corpus, split, languages).fingerprint()
+    found = _open(corpus, split, languages).fingerprint()
+    return ["whole documents", found] if languages.whole_documents else found
 
 
 def has_splits(corpus: str) -> bool:
@@ -171,12 +192,12 @@ def _folder(folder: pathlib.Path, splits: Sequence[str], languages: Languages) -
             if found := text.find(folder / f"{split}.{languages.target}"):
                 return _Text(found, languages)
             continue
-        sides = [text.find(folder / f"{split}.{language}") for language in dataclasses.astuple(languages)]
+        sides = [text.find(folder / f"{split}.{language}") for language in languages.both]
         if all(sides):
             return _TwoFiles(*sides)  # type: ignore[arg-type]
         for side, other in ((0, 1), (1, 0)):
             if sides[side] and not sides[other]:
-                partner = folder / f"{split}.{dataclasses.astuple(languages)[other]}"
+                partner = folder / f"{split}.{languages.both[other]}"
                 raise UserError(f"{sides[side]} has no partner {partner}; add it, or set the languages")
     there = sorted(entry.name for entry in folder.iterdir())[:8]
     first, *others = [languages.target] if languages.alone else [languages.source, languages.target]
@@ -297,7 +318,7 @@ class _Tfds:
 
     def _features(self, found: Sequence[str]) -> tuple[str, ...]:
         """What to read of each example, of what there is."""
-        source, target = dataclasses.astuple(self.languages)
+        source, target = self.languages.both
         if not self.languages.alone:
             return source, target
         return ("text",) if target not in found and "text" in found else (target,)

@@ -57,6 +57,8 @@ class DataConfig:
             corpora in the same proportion.
         dev: corpus to choose the best checkpoint by; empty is the first training corpus' own dev split.
         test: corpus to report on; empty is the first training corpus' own test split.
+        whole_documents: whether all lines of a document, which blank ones part, are one pair: for models that read as
+            many tokens at once. What of them is longer than a row is left out.
         filter: which training pairs are left out.
         augmentation: whether pairs are joined, or written with less care or in capitals.
         sampling: whether sentences are cut into other pieces each time (subword regularisation).
@@ -71,6 +73,7 @@ class DataConfig:
     train_weights: tuple[float, ...] = ()
     dev: str = ""
     test: str = ""
+    whole_documents: bool = False
     filter: FilterConfig = FilterConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
     sampling: SubwordSamplingConfig = SubwordSamplingConfig()
@@ -93,6 +96,12 @@ class DataConfig:
             raise UserError("data.sampling.source, data.augmentation: need a source, but data.source_language is empty")
         if self.augmentation.joined and self.batching.kind == "documents":
             raise UserError("data.augmentation.joined: joins any two pairs, but data.batching.kind keeps their order")
+        if self.whole_documents and self.batching.kind == "documents":
+            raise UserError(
+                "data.whole_documents: leaves no lines to keep in order; set data.batching.kind to packing or buckets"
+            )
+        if self.whole_documents and self.source_language == self.target_language:
+            raise UserError("data.whole_documents: has no lines that follow each other; set data.source_language")
         if self.filter.max_length > self.batching.row_length:
             raise UserError(
                 f"data.filter.max_length: {self.filter.max_length} tokens do not fit data.batching.row_length "
@@ -102,7 +111,7 @@ class DataConfig:
     @property
     def languages(self) -> Languages:
         """The direction."""
-        return Languages(self.source_language, self.target_language)
+        return Languages(self.source_language, self.target_language, self.whole_documents)
 
     @property
     def has_source(self) -> bool:

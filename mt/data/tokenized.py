@@ -119,7 +119,7 @@ def tokenized_corpus(
     made_of = {
         "format": _FORMAT,
         "corpus": fingerprint(corpus, split, languages),
-        "languages": dataclasses.astuple(languages),
+        "languages": languages.both,
         "tokenizer": tokenizers.sha256,
         "filters": filters and dataclasses.asdict(filters),
     }

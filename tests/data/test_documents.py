@@ -51,6 +51,16 @@ def novels(tmp_path_factory):
     return folder, documents
 
 
+def test_whole_documents_are_one_pair_each(novels):
+    folder, documents = novels
+    joined = [tuple(" ".join(side) for side in zip(*document)) for document in documents]
+    assert list(read_pairs(str(folder), "train", Languages("en", "fr", whole_documents=True))) == joined
+    of_french = read_pairs(str(folder), "train", Languages("", "fr", whole_documents=True))
+    assert list(of_french) == [("", french) for _, french in joined]
+    with pytest.raises(UserError, match="data.whole_documents: leaves no lines"):
+        DataConfig(whole_documents=True, batching=BatchingConfig("documents"))
+
+
 def test_empty_lines_part_documents(novels):
     folder, documents = novels
     for languages in (Languages("en", "fr"), Languages("", "fr")):
