@@ -62,7 +62,9 @@ def assemble(
 
 def _next_token(config: RunConfig, model: Any, tokenizers: Tokenizers | None) -> Objective:
     training = config.training
-    return TranslationObjective(model, training.label_smoothing, training.consistency, training.guided_alignment)
+    return TranslationObjective(
+        model, training.label_smoothing, training.consistency, training.guided_alignment, training.loss_chunk
+    )
 
 
 def _masked_token(config: RunConfig, model: Any, tokenizers: Tokenizers | None) -> Objective:

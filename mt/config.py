@@ -73,8 +73,11 @@ class RunConfig:
                 f"training.accumulation_steps: {parts} does not divide data.batching.row_multiple {multiple}, so "
                 "batches could not be cut into so many parts"
             )
-        if self.training.aligned and self.model.remat:
-            raise UserError("training.guided_alignment: does not go with model.remat; set one of them to nothing")
+        if self.training.aligned and getattr(self.model, "remat", True):  # a Reformer has no choice
+            raise UserError(
+                "training.guided_alignment: does not go with model.remat, nor with a model that always computes its "
+                "activations anew; set one of them to nothing"
+            )
         length = self.data.batching.row_length
         self.model.check_lengths(length if self.data.has_source else 0, length)
         if self.model.needs_source and not self.data.has_source:
@@ -97,6 +100,10 @@ class RunConfig:
             )
         if self.training.consistency and self.model.objective != "next_token":
             raise UserError(f"training.consistency: is not for {self.model.architecture}; set it to 0")
+        if self.training.loss_chunk and (self.training.consistency or self.model.objective != "next_token"):
+            raise UserError("training.loss_chunk: is for the plain loss of the next token; set it to 0")
+        if self.training.loss_chunk and getattr(self.model, "adaptive_cutoffs", 0):
+            raise UserError("training.loss_chunk: does not go with model.adaptive_cutoffs; set one of them to nothing")
         if getattr(self.model, "memory_length", 0) and self.data.batching.kind != "documents":
             raise UserError(
                 "model.memory_length: what stood before can only be remembered where batches keep its order; set "

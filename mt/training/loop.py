@@ -36,6 +36,8 @@ class TrainingConfig:
         guided_alignment: weight of a second loss, which has the mean head of the decoder's last layer but one look at
             the source tokens that target tokens come from, as far as counting in the training data tells (Garg et al.
             2019); say 0.05; 0 is without. What `mt align` says, and where documents' markup goes, depends on it.
+        loss_chunk: positions whose logits over the vocabulary are there at once, for batches of few but long rows; 0 is
+            all of a batch.
         average_decay: share of the parameters' exponential moving average that a step keeps, say 0.999. The average is
             what is evaluated, kept and translated with; 0 is without.
         accumulation_steps: parts that each device cuts its rows into and computes one after the other, for batches
@@ -60,6 +62,7 @@ class TrainingConfig:
     label_smoothing: float = 0.1
     consistency: float = 0.0
     guided_alignment: float = 0.0
+    loss_chunk: int = 0
     average_decay: float = 0.0
     accumulation_steps: int = 1
     log_every: int = 50
@@ -87,6 +90,7 @@ class TrainingConfig:
             ("patience", "never"),
             ("consistency", "none"),
             ("guided_alignment", "none"),
+            ("loss_chunk", "all of a batch"),
             ("most_skipped", "none"),
         ):
             if not 0 <= getattr(self, field) < math.inf:

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -58,7 +59,7 @@ def consistent_cross_entropy(
     return loss, jax.lax.stop_gradient(nll)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(5,))
+@functools.partial(jax.custom_vjp, nondiff_argnums=(5, 6))
 def projected_cross_entropy(
     hidden: jax.Array,
     table: jax.Array,
@@ -66,6 +67,7 @@ def projected_cross_entropy(
     targets: jax.Array,
     weights: jax.Array,
     label_smoothing: float,
+    chunk: int = 0,
 ) -> tuple[jax.Array, jax.Array]:
     """Cross-entropy of logits hidden @ table^T + bias against label-smoothed targets, summed with weights.
 
@@ -82,13 +84,48 @@ def projected_cross_entropy(
         targets: int [positions].
         weights: float32 [positions], 0 where nothing is to be predicted.
         label_smoothing: in [0, 1).
+        chunk: positions whose logits are there at once (Kitaev et al. 2020, section 3); 0 is all of them.
 
     Returns:
         Two float32 scalars: the loss in nats, and the negative log-likelihood (the loss without smoothing), which has
         no gradient.
     """
-    loss, nll, *_ = _forward(hidden, table, bias, targets, weights, label_smoothing)
-    return loss, nll
+
+    def sums(hidden: jax.Array, targets: jax.Array, weights: jax.Array) -> tuple[tuple[jax.Array, jax.Array], None]:
+        loss, nll, *_ = _forward(hidden, table, bias, targets, weights, label_smoothing)
+        return (loss, nll), None
+
+    return _summed(sums, (hidden, targets, weights), chunk)[0]
+
+
+def _summed(function: Callable[..., tuple[Any, Any]], positions: tuple[jax.Array, ...], chunk: int) -> tuple[Any, Any]:
+    """What a function returns of all positions, the last of which weigh nothing: its first results added up, its second
+    ones put together.
+
+    Args:
+        function: of arrays [positions, ...], weights being the last.
+        positions: these arrays.
+        chunk: how many positions at a time; 0 is all of them.
+    """
+    length = len(positions[0])
+    if not chunk or length <= chunk:
+        return function(*positions)
+    chunks = -(-length // chunk)
+
+    def cut(values: jax.Array) -> jax.Array:
+        padded = jnp.pad(values, [(0, chunks * chunk - length), *[(0, 0)] * (values.ndim - 1)])
+        return padded.reshape(chunks, chunk, *values.shape[1:])
+
+    parts = jax.tree.map(cut, positions)
+    shapes, _ = jax.eval_shape(function, *jax.tree.map(lambda part: part[0], parts))
+
+    def add(total: Any, part: tuple[jax.Array, ...]) -> tuple[Any, Any]:
+        found, own = function(*part)
+        return jax.tree.map(jnp.add, total, found), own
+
+    nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    total, every = jax.lax.scan(add, nothing, parts)
+    return total, jax.tree.map(lambda leaf: leaf.reshape(chunks * chunk, *leaf.shape[2:])[:length], every)
 
 
 def _product(pattern: str, one: jax.Array, other: jax.Array, dtype: jnp.dtype) -> jax.Array:
@@ -114,7 +151,16 @@ def _forward(hidden, table, bias, targets, weights, label_smoothing):
     return loss, nll, exponentials, total
 
 
-def _forward_with_gradients(hidden, table, bias, targets, weights, label_smoothing):
+def _forward_with_gradients(hidden, table, bias, targets, weights, label_smoothing, chunk):
+    def sums(hidden, targets, weights):
+        values, (of_hidden, *others) = _gradients(hidden, table, bias, targets, weights, label_smoothing)
+        return (values, others), of_hidden
+
+    (values, others), of_hidden = _summed(sums, (hidden, targets, weights), chunk)
+    return values, (of_hidden, *others)
+
+
+def _gradients(hidden, table, bias, targets, weights, label_smoothing):
     loss, nll, exponentials, total = _forward(hidden, table, bias, targets, weights, label_smoothing)
     dtype = hidden.dtype
     weight = weights[:, None]
@@ -133,7 +179,7 @@ def _forward_with_gradients(hidden, table, bias, targets, weights, label_smoothi
     return (loss, nll), (hidden_gradient.astype(dtype), table_gradient, bias_gradient)
 
 
-def _backward(label_smoothing, saved, gradients):
+def _backward(label_smoothing, chunk, saved, gradients):
     hidden_gradient, table_gradient, bias_gradient = saved
     scale = gradients[0]
     bias_gradient = None if bias_gradient is None else bias_gradient * scale

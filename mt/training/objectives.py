@@ -66,12 +66,14 @@ class TranslationObjective:
         consistency: weight of R-Drop's second term, see `consistent_cross_entropy`; 0 is one pass without it.
         guided_alignment: weight of the alignment loss, see `losses.alignment_loss`, of batches that have
             "target_links"; evaluation has none.
+        loss_chunk: positions whose logits are there at once, see `projected_cross_entropy`; 0 is all of a batch.
     """
 
     model: Any
     label_smoothing: float = 0.0
     consistency: float = 0.0
     guided_alignment: float = 0.0
+    loss_chunk: int = 0
 
     def loss(self, params: Params, batch: Batch, rng: jax.Array | None) -> Sums:
         """See `Objective`. "nll" is the loss without smoothing, "weight" counts target tokens, and "alignment" is the
@@ -126,5 +128,5 @@ class TranslationObjective:
             )
         else:
             flat = hidden.reshape(-1, hidden.shape[-1])
-            loss, nll = projected_cross_entropy(flat, *projection, targets, weights, smoothing)
+            loss, nll = projected_cross_entropy(flat, *projection, targets, weights, smoothing, self.loss_chunk)
         return {"loss": loss + added, "nll": nll, "weight": jnp.sum(weights)} | aligned, carry

@@ -37,6 +37,21 @@ def test_it_is_its_definition_and_so_are_its_gradients(label_smoothing, bias):
         np.testing.assert_allclose(one, other, atol=2e-5)
 
 
+@pytest.mark.parametrize("chunk", [1, 3, 7, 20])
+@pytest.mark.parametrize("bias", [None, BIAS], ids=["plain", "bias"])
+def test_in_chunks_it_is_the_same_and_so_are_its_gradients(bias, chunk):
+    def both(chunk):
+        def total(hidden, table, bias):
+            loss, nll = projected_cross_entropy(hidden, table, bias, TARGETS, WEIGHTS, 0.1, chunk)
+            return 3 * loss, nll
+
+        own = jax.tree.map(jnp.asarray, (HIDDEN, TABLE, bias))
+        return jax.value_and_grad(total, (0, 1) if bias is None else (0, 1, 2), has_aux=True)(*own)
+
+    for found, expected in zip(jax.tree.leaves(both(chunk)), jax.tree.leaves(both(0)), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_in_bfloat16_the_loss_is_float32_and_near():
     loss, _ = projected_cross_entropy(HIDDEN.astype(jnp.bfloat16), TABLE, None, TARGETS, WEIGHTS, 0.1)
     assert loss.dtype == jnp.float32
