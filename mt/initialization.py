@@ -21,7 +21,10 @@ from mt.serialization import from_json
 # Parameters that have a row for each piece.
 _OF_VOCABULARY = ("_embedding", "output_bias")
 # What a model's parameters do not depend on.
-_OWN = ("dropout", "attention_dropout", "activation_dropout", "stochastic_depth", "dtype", "remat")
+_OWN = (
+    *("dropout", "attention_dropout", "activation_dropout", "stochastic_depth", "dtype"),
+    *("remat", "reversible", "feed_forward_chunk", "cross_chunk"),
+)
 
 
 def start(config: RunConfig) -> pathlib.Path | None:

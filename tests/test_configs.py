@@ -79,7 +79,7 @@ def test_a_models_architecture_is_read_from_json():
     assert from_json(run_config.RunConfig, without, "x") == run_config.RunConfig()
     with pytest.raises(
         UserError,
-        match=r"must be one of transformer, document_transformer, gpt, .*, xlnet, not 'gtp' \(did you mean",
+        match=r"must be one of transformer, document_transformer, gpt, .*, reformer_lm, not 'gtp' \(did you mean",
     ):
         from_json(run_config.RunConfig, {"model": {"architecture": "gtp"}}, "x")
     with pytest.raises(UserError, match="unknown field model.norm"):

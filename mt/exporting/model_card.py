@@ -15,6 +15,8 @@ _NAMES = {
     "document_transformer": "Transformer with a memory",
     "transformer_xl": "Transformer-XL",
     "xlnet": "XLNet",
+    "reformer": "Reformer",
+    "reformer_lm": "Reformer",
 }
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from mt.models.document_transformer import DocumentTransformerConfig
 from mt.models.gpt import GptConfig
+from mt.models.reformer import ReformerConfig
 from tests.conftest import VOCAB, make_batch, random_params, tiny_config
 
 PAIRS = [([5, 6, 7], [8, 9]), ([10, 11], [12, 13, 14, 15]), ([16], [17])]
@@ -25,6 +26,11 @@ GPT = dict(num_layers=2, model_dim=16, ff_dim=32, num_heads=2, max_positions=24,
 CONFIGS = {name: tiny_config(**changes) for name, changes in TRANSFORMERS.items()} | {
     "documents": DocumentTransformerConfig(
         num_layers=2, model_dim=16, ff_dim=32, num_heads=2, dropout=0.0, memory_length=5
+    ),
+    "reformer": ReformerConfig(
+        # Of chunks that hold all: shorter ones stand elsewhere in a row of several.
+        **dict(num_layers=2, model_dim=16, ff_dim=32, num_heads=2, dropout=0.0, max_positions=24, rounds=2),
+        **dict(lsh_chunk=24, local_chunk=24, buckets=(4,)),
     ),
     "gpt, full": GptConfig(**GPT, source_attention="full"),
     "gpt, causal": GptConfig(**GPT, source_attention="causal"),
