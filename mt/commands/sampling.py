@@ -73,8 +73,10 @@ class SamplingOptions(DrawingOptions):
         Raises:
             UserError: the options do not go together.
         """
-        if self.least_risk < 0 or (self.least_risk and self.sample):
-            raise UserError("--least-risk: takes how many samples to draw, and goes without --sample")
+        if self.least_risk < 0:
+            raise UserError(f"--least-risk {self.least_risk}: is how many samples to draw, and not negative")
+        if self.least_risk and self.sample:
+            raise UserError("--least-risk: draws samples itself; leave --sample out")
         return super().config()
 
     @property

@@ -24,17 +24,20 @@ class BeamOptions:
         no_repeat_ngram: so many tokens that stand in what is written do not follow each other there again; 0 is no such
             rule, 3 or 4 usual.
         diversity_groups: parts of the beam that search one after the other, each for other words than those before it;
-            must divide the beam. With --n-best, the best of every part come first. 1 is one beam.
+            must divide the beam. With --n-best, the best of every part come first; what several parts end with alike is
+            there once, so that there may be fewer. 1 is one beam.
         diversity_strength: what a token costs in nats for each time that the parts before have chosen it in this step.
     """
 
-    beam_size: Annotated[int | None, default("the run's", "INT")] = None
-    length_penalty: Annotated[float | None, default("the run's", "FLOAT")] = None
-    length_normalization: Annotated[Literal["gnmt", "tokens"] | None, default("the run's", "{gnmt,tokens}")] = None
-    min_length: Annotated[int | None, default("the run's", "INT")] = None
-    no_repeat_ngram: Annotated[int | None, default("the run's", "INT")] = None
-    diversity_groups: Annotated[int | None, default("the run's", "INT")] = None
-    diversity_strength: Annotated[float | None, default("the run's", "FLOAT")] = None
+    beam_size: Annotated[int | None, default("the run's, unless set 4", "INT")] = None
+    length_penalty: Annotated[float | None, default("the run's, unless set 0.6", "FLOAT")] = None
+    length_normalization: Annotated[
+        Literal["gnmt", "tokens"] | None, default("the run's, unless set gnmt", "{gnmt,tokens}")
+    ] = None
+    min_length: Annotated[int | None, default("the run's, unless set 1", "INT")] = None
+    no_repeat_ngram: Annotated[int | None, default("the run's, unless set 0", "INT")] = None
+    diversity_groups: Annotated[int | None, default("the run's, unless set 1", "INT")] = None
+    diversity_strength: Annotated[float | None, default("the run's, unless set 1", "FLOAT")] = None
 
     def given(self) -> dict[str, Any]:
         """Only the options that were set."""
@@ -52,9 +55,9 @@ class SearchOptions(BeamOptions):
             Wu et al. 2016); 0 is nothing, 0.2 usual.
     """
 
-    max_length_factor: Annotated[float | None, default("the run's", "FLOAT")] = None
-    max_length_offset: Annotated[int | None, default("the run's", "INT")] = None
-    coverage_penalty: Annotated[float | None, default("the run's", "FLOAT")] = None
+    max_length_factor: Annotated[float | None, default("the run's, unless set 2", "FLOAT")] = None
+    max_length_offset: Annotated[int | None, default("the run's, unless set 10", "INT")] = None
+    coverage_penalty: Annotated[float | None, default("the run's, unless set 0", "FLOAT")] = None
 
 
 class Search:

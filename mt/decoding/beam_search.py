@@ -19,7 +19,7 @@ from mt.errors import UserError
 from mt.models.interface import Cache, Params, Searchable
 
 # Ten times what anybody has had a use for, and small enough for every index to fit.
-_WIDEST, _LONGEST, _STEEPEST = 1000, 10_000, 20
+WIDEST, _LONGEST, _STEEPEST = 1000, 10_000, 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,8 +64,8 @@ class SearchConfig:
             wanted: Any = {int: numbers.Integral, float: numbers.Real}.get(kind, kind)
             if not isinstance(value, wanted):
                 raise UserError(f"{each.name}: {value!r} is not of type {kind.__name__}")
-        if not 1 <= self.beam_size <= _WIDEST:
-            raise UserError(f"beam_size: {self.beam_size} is not between 1 and {_WIDEST}")
+        if not 1 <= self.beam_size <= WIDEST:
+            raise UserError(f"beam_size: {self.beam_size} is not between 1 and {WIDEST}")
         if not 0 <= self.length_penalty <= _STEEPEST:
             raise UserError(f"length_penalty: {self.length_penalty} is not a number from 0 on, to {_STEEPEST}")
         for field in ("min_length", "max_length_offset", "max_length_factor"):

@@ -13,7 +13,7 @@ from mt import pretrained, trained
 from mt.data.text import batched
 from mt.data.tokenizers import Tokenizers
 from mt.decoding.batched_search import Hypothesis, Source, max_target_length, search_sources
-from mt.decoding.beam_search import SearchConfig, trace
+from mt.decoding.beam_search import WIDEST, SearchConfig, trace
 from mt.decoding.constraints import Constrainer, Constraints
 from mt.decoding.ensemble import Ensemble
 from mt.decoding.fusion import DEFAULT_WEIGHT, Fused
@@ -133,6 +133,8 @@ class Translator(Reader):
             if not isinstance(text, str):
                 raise UserError(f"text {number}: {type(text).__name__}, not str")
         config = self._search_config(search)
+        if sampling and not 1 <= n <= WIDEST:
+            raise UserError(f"samples: {n} of a text are not between 1 and {WIDEST}")
         if not sampling and not 1 <= n <= config.beam_size:
             raise UserError(f"n best: {n} is not between 1 and the beam size, which is {config.beam_size}")
         if constraints is not None and len(constraints) != len(texts):

@@ -6,6 +6,7 @@ from typing import Any
 
 from mt.pictures.plotting import drawable, figure
 
+_LEGEND = "log-probabilities in nats; at ends (</s>) scores, which have the length penalty"
 Beam = tuple[Mapping[tuple[str, ...], float], Mapping[tuple[str, ...], float]]  # live and finished, after a step
 
 
@@ -68,6 +69,7 @@ def text(root: Node) -> str:
             write(child, below, child is children[-1])
 
     write(root, "", True)
+    lines.append(f"({_LEGEND})")
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -109,6 +111,7 @@ def draw(root: Node) -> Any:
     axis.set_xlim(-0.5, deepest + 0.5)
     axis.set_ylim(leaves - 0.4, -0.6)
     axis.axis("off")
+    axis.set_title(_LEGEND, fontsize=6, color="#888", loc="left")
     return picture
 
 

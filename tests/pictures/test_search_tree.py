@@ -38,6 +38,7 @@ def test_the_best_is_marked_and_chains_are_one_line():
         "  │   ├ e  -2.50\n"
         "  │   └ f  -2.60\n"
         "  └ b </s>  -1.20\n"
+        "(log-probabilities in nats; at ends (</s>) scores, which have the length penalty)\n"
     )
 
 
