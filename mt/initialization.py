@@ -19,7 +19,7 @@ from mt.models.joining import joined, joined_params
 from mt.serialization import from_json
 
 # Parameters that have a row for each piece.
-_OF_VOCABULARY = ("_embedding", "output_bias")
+_OF_VOCABULARY = ("embedding", "output_bias")
 # What a model's parameters do not depend on.
 _OWN = (
     *("dropout", "attention_dropout", "activation_dropout", "stochastic_depth", "dtype"),
@@ -119,6 +119,9 @@ def starting_params(found: trained.Trained, tokenizers: Tokenizers, model: Any, 
         tokenizers: of the model that is to begin with them.
         model: that one, which differs from the trained one in its vocabularies at most.
         seed: of the vectors of pieces that the trained model does not know.
+
+    Raises:
+        UserError: they are other vocabularies than the trained model's, whose parameters depend on the pieces' order.
     """
     if tokenizers.files == found.tokenizers.files:
         return found.params
@@ -135,7 +138,10 @@ def starting_params(found: trained.Trained, tokenizers: Tokenizers, model: Any, 
         name = path[0].key
         if not name.endswith(_OF_VOCABULARY):
             return theirs
-        new, old = rows["source" if name.startswith("source") else "target"]
+        side = "source" if name.startswith("source") else "target"
+        if len(own) != len(getattr(tokenizers, side)) or len(theirs) != len(getattr(found.tokenizers, side)):
+            raise UserError(f"start_from: {found.name} has clusters of its vocabulary; leave tokenizer.path out")
+        new, old = rows[side]
         return own.at[new].set(theirs[old])
 
     return jax.tree_util.tree_map_with_path(carry, begun, found.params)

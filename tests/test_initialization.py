@@ -1,13 +1,20 @@
 """Training goes on from another model, also over another vocabulary."""
 
+from types import SimpleNamespace
+
 import jax
 import numpy as np
 import pytest
 
 from mt import cli, trained
 from mt.data.tokenizer import Tokenizer, TokenizerConfig
+from mt.data.tokenizers import Tokenizers
+from mt.errors import UserError
+from mt.initialization import starting_params
+from mt.models.gpt import GptConfig
+from mt.models.transformer_xl import TransformerXlConfig
 from tests.commands.test_average import run  # noqa: F401
-from tests.conftest import shipped_pairs
+from tests.conftest import random_params, shipped_pairs
 from tests.test_cli import tiny_run_arguments
 
 
@@ -42,3 +49,33 @@ def test_pieces_keep_their_vectors_in_a_wider_vocabulary(run, corpus_folder, tmp
     other = tiny_run_arguments(corpus_folder, 1) + ["--workdir", str(tmp_path / "other"), "--model.model-dim", "32"]
     assert cli.main([*other, "--start-from", str(run)]) == 0
     assert "model: as what it starts from has it (model_dim 16, not 32)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        GptConfig(num_layers=1, model_dim=8, ff_dim=8, num_heads=1, output_bias=True),
+        TransformerXlConfig(num_layers=1, model_dim=8, ff_dim=8, num_heads=1, adaptive_cutoffs=()),
+        TransformerXlConfig(num_layers=1, model_dim=8, ff_dim=8, num_heads=1, adaptive_cutoffs=(20,)),
+    ],
+    ids=["gpt", "transformer_xl", "clusters"],
+)
+def test_a_language_models_pieces_keep_their_vectors_too(config):
+    texts = [text for pair in shipped_pairs("train", 300) for text in pair]
+    old, new = (Tokenizers.shared(Tokenizer.train(texts, TokenizerConfig(vocab_size=size))) for size in (350, 450))
+    params = random_params(config.build(len(old.target)))
+    found = SimpleNamespace(params=params, tokenizers=old, name="the run")
+    model = config.build(len(new.target))
+    if getattr(config, "adaptive_cutoffs", ()):
+        with pytest.raises(UserError, match="has clusters of its vocabulary"):
+            starting_params(found, new, model, 1)
+        return
+    begun = starting_params(found, new, model, 1)
+    pieces = [each.target.pieces(range(len(each.target))) for each in (old, new)]
+    shared = sorted(set(pieces[0]) & set(pieces[1]))
+    before, after = ([each.index(piece) for piece in shared] for each in pieces)
+    assert len(shared) > 300 and before != after
+    for name in ("embedding", "output_bias"):
+        for one, other in zip(jax.tree.leaves(params[name]), jax.tree.leaves(begun[name]), strict=True):
+            assert len(other) == len(new.target)
+            np.testing.assert_array_equal(np.asarray(one)[before], np.asarray(other)[after])
