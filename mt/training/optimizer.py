@@ -14,7 +14,9 @@ import optax
 from mt.errors import UserError
 
 # Blocks are numbered from the input on, and what comes before them makes vectors of tokens and positions.
-_BLOCK, _INPUT = re.compile(r"(\w+_layers)_(\d+)/"), re.compile(r"\w+_(embedding|positions)/")
+# Of a parameter's name, the stack of blocks that it is in, if that has a name, and the number of its block.
+_BLOCK = re.compile(r"(?:(\w+)/(?:self_attentions|cross_attentions|feed_forwards)|(?:(\w+)_)?layers)_(\d+)/")
+_INPUT = re.compile(r"(?:\w+_)?(embedding|positions|kinds)/")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,12 +150,13 @@ def _by_layer(decay: float) -> optax.GradientTransformation:
         blocks = [found for found in map(_BLOCK.match, names) if found]
         depths: dict[str, int] = {}
         for found in blocks:
-            depths[found[1]] = max(depths.get(found[1], 0), int(found[2]) + 1)
+            stack = found[1] or found[2]
+            depths[stack] = max(depths.get(stack, 0), int(found[3]) + 1)
 
         def factor(path: Any, leaf: Any) -> Any:
             name = _name(path)
             if found := _BLOCK.match(name):
-                return leaf * decay ** (depths[found[1]] - 1 - int(found[2]))
+                return leaf * decay ** (depths[found[1] or found[2]] - 1 - int(found[3]))
             return leaf * decay ** max(depths.values(), default=0) if _INPUT.match(name) else leaf
 
         return jax.tree_util.tree_map_with_path(factor, updates)

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -7,6 +8,9 @@ import optax
 import pytest
 
 from mt.errors import UserError
+from mt.models.bert import BertConfig
+from mt.models.gpt import GptConfig
+from mt.models.reformer import ReformerConfig
 from mt.models.transformer import TransformerConfig
 from mt.training.optimizer import OptimizerConfig, build, schedule
 from tests.conftest import random_params
@@ -78,6 +82,31 @@ def test_rates_fall_with_the_distance_from_the_top():
         "decoder_norm": 1,
     }.items():
         for leaf in jax.tree.leaves(updates[name]):
+            np.testing.assert_allclose(leaf, -factor, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "config, factors",
+    [
+        (GptConfig(num_layers=2), {"layers_1": 1, "layers_0": 0.5, "embedding": 0.25, "positions": 0.25, "norm": 1}),
+        (BertConfig(num_layers=2), {"layers_1": 1, "layers_0": 0.5, "embedding": 0.25, "kinds": 0.25, "pooler": 1}),
+        (
+            ReformerConfig(num_layers=2, decoder_layers=1),
+            {
+                **{"encoder/self_attentions_1": 1, "encoder/feed_forwards_0": 0.5, "decoder/cross_attentions_0": 1},
+                **{"source_positions": 0.25, "decoder_norm": 1},
+            },
+        ),
+    ],
+    ids=["gpt", "bert", "reformer"],
+)
+def test_lower_layers_learn_more_slowly_whatever_the_model(config, factors):
+    sizes = dict(model_dim=8, ff_dim=8, num_heads=2, max_positions=64)
+    params = random_params(dataclasses.replace(config, **sizes).build(50))
+    optimizer = build(OptimizerConfig(learning_rate=1.0, schedule="constant", warmup_steps=0, layer_decay=0.5), 10)
+    updates, _ = optimizer.update(jax.tree.map(jnp.ones_like, params), optimizer.init(params), params)
+    for name, factor in factors.items():
+        for leaf in jax.tree.leaves(functools.reduce(lambda tree, key: tree[key], name.split("/"), updates)):
             np.testing.assert_allclose(leaf, -factor, rtol=1e-4)
 
 
