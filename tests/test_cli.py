@@ -470,8 +470,9 @@ def test_a_damaged_checkpoint_is_named_and_training_goes_on_from_the_one_before(
 
 def test_bad_calls_from_python(run):
     translator = Translator.load(run)
-    with pytest.raises(UserError, match="takes a list"):
-        translator.translate("Go.")
+    for no_list in ("Go.", b"Go.", {"Go.": 1}):
+        with pytest.raises(UserError, match="takes a list"):
+            translator.translate(no_list)
     with pytest.raises(UserError, match="did you mean beam_size"):
         translator.translate(["Go."], beamsize=2)
     for search, said in (({"beam_size": 2.5}, "2.5 is not of type int"), ({"length_penalty": "1"}, "of type float")):

@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import pathlib
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -127,7 +127,7 @@ class Translator(Reader):
             UserError: a text is no string, n is more than the beam, the search has no such field, a constraint cannot
                 be kept, or the model remembers nothing of documents.
         """
-        if isinstance(texts, str):
+        if isinstance(texts, str | bytes | Mapping):
             raise UserError("translate takes a list of texts; put a single one into a list")
         for number, text in enumerate(texts):
             if not isinstance(text, str):
