@@ -14,7 +14,7 @@ folder, batch, eos, unknown = pathlib.Path(__file__).parent, 32, 2, 3
 config, pieces = (json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("config", "pieces"))
 source, target = (sentencepiece.SentencePieceProcessor(str(folder / f"{side}.spm")) for side in ("source", "target"))
 ids = {piece: number for number, piece in enumerate(pieces["source"])}
-breaks = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
+breaks = re.compile(r"[\0-\x1f\x7f-\x9f\u2028\u2029]+")
 params = jax.device_put(dict(np.load(folder / "params.npz")))
 
 
