@@ -26,7 +26,7 @@ class ConstraintOptions:
         terminology: a file of source term, tab, target term a line (.gz and .xz too): where a line has the first, as
             whole words in any case, its translation has the second. Lines of the same source term are alternatives.
         keep: what of the source stands in its translation as it is: "placeholders", such as {0}, %s or ${name};
-            "urls", and mail addresses; "emoji"; "unknown", words that the vocabulary has no pieces for;
+            "urls", and mail addresses; "emoji"; "unknown", words and signs that the vocabulary has no pieces for;
             "tags" of HTML, around the words that they were around. Left out, of documents all but tags, which they have
             ways of their own for, of lines nothing.
     """

@@ -22,6 +22,8 @@ _PICTURE = (
 )
 # Flags, keycaps and what is joined or coloured count as one, and so do several in a row.
 _EMOJI = f"(?:(?:[0-9#*]\ufe0f?\u20e3|{_PICTURE}[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]*)\u200d?)+"
+# With what it is written together with, such as 5€, @name, R&D.
+_SIGN = r"\w*(?P<sign>[^\w\s]+)\w*"
 _PATTERNS = {"placeholders": _PLACEHOLDER, "urls": _URL, "emoji": _EMOJI}
 
 # What a program puts a number for.
@@ -65,13 +67,17 @@ def find(text: str, kinds: Collection[Kind], unknown: Callable[[str], bool] = la
     Args:
         text: any.
         kinds: "placeholders" of strings that programs fill in, such as {0}, %s or ${name}; "urls", mail addresses too;
-            "emoji"; "unknown", words that a vocabulary has no pieces for.
-        unknown: whether a word is such a word.
+            "emoji"; "unknown", words and signs that a vocabulary has no pieces for, signs with what they are written
+            together with.
+        unknown: whether a word, or a sign, is such a one.
     """
     patterns = [_PATTERNS[kind] for kind in KINDS if kind in kinds and kind in _PATTERNS]
     found = re.findall("|".join(patterns), text) if patterns else []
     if "unknown" in kinds:
-        found += [word for word in re.findall(r"\w+", _replaced(text, dict.fromkeys(found, " "))) if unknown(word)]
+        left = _replaced(text, dict.fromkeys(found, " "))
+        signs = [match[0] for match in re.finditer(_SIGN, left) if any(unknown(each) for each in match["sign"])]
+        words = re.findall(r"\w+", _replaced(left, dict.fromkeys(signs, " ")))
+        found += [*signs, *(word for word in words if unknown(word))]
     return tuple(dict.fromkeys(found))
 
 

@@ -27,6 +27,7 @@ from mt.errors import UserError
             ["😀👍🏽", "👩‍👩‍👧", "🇫🇷", "1️⃣", "☀️", "©", "🏴\U000e0067\U000e0062\U000e007f"],
         ),
         ("unknown", "I say 你好 to Tom", ["你好"]),
+        ("unknown", "5€ for R‰D, don't: 3 « 4.", ["5€", "R‰D", "«"]),
     ],
 )
 def test_what_is_found(kind, text, found):
