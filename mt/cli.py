@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from mt.allocator import keep_freed_memory
 from mt.errors import UserError, nearest, printable
+from mt.training.stopping import STATUS
 from mt.version import __version__
 
 VERBS = {
@@ -30,7 +31,6 @@ VERBS = {
 _USAGE = "usage: mt VERB ...\n\nNeural machine translation in JAX.\n\n" + "".join(
     f"  mt {verb:10} {about}\n" for verb, about in VERBS.items()
 )
-_TRY_AGAIN = 75  # as `mt.training.stopping` has it, which is not worth importing JAX for
 _MORE = "\nmt VERB --help tells all of a verb's options.\n"
 
 
@@ -87,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
 def run() -> None:
     """What the shell starts."""
     status = main()
-    if status == _TRY_AGAIN and "mt.parallel" in sys.modules and sys.modules["mt.parallel"].is_alone():
+    if status == STATUS and "mt.parallel" in sys.modules and sys.modules["mt.parallel"].is_alone():
         # A training was to leave, perhaps while it compiled: XLA crashes where an ordinary end finds it at work.
         sys.stdout.flush()
         sys.stderr.flush()
