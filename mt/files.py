@@ -127,3 +127,10 @@ def parse_json(text: str | bytes) -> Any:
 def write_json(path: pathlib.Path, value: Any) -> None:
     """Readable JSON, atomically."""
     write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def why_not_a_file(path: pathlib.Path) -> str:
+    """What to say of a path that was to be a file's and is not."""
+    if path.is_fifo():
+        return "a pipe, which can be read but once; write it to a file first"
+    return f"{'not a file' if path.exists() else 'no such file'}; check the path"

@@ -15,6 +15,7 @@ from mt import pretrained
 from mt.data.text import arriving_lines, batched, decode_lines, read_lines
 from mt.data.tokenized import default_cache
 from mt.errors import UserError
+from mt.files import why_not_a_file
 
 CHUNK = 2048  # lines that are worked on together
 _STANDARD_INPUT = pathlib.Path("-")
@@ -68,7 +69,7 @@ def check_existence(paths: Sequence[pathlib.Path]) -> None:
     """
     for path in paths:
         if not path.is_file():
-            raise UserError(f"{path}: {'not a file' if path.exists() else 'no such file'}; check the path")
+            raise UserError(f"{path}: {why_not_a_file(path)}")
 
 
 def chunks(

@@ -14,7 +14,7 @@ from typing import Any
 from mt.data import text
 from mt.data.tensorflow import import_tensorflow_datasets
 from mt.errors import UserError, nearest
-from mt.files import in_turn
+from mt.files import in_turn, why_not_a_file
 
 # What people call the three splits, the usual name first.
 SPLIT_NAMES = {
@@ -181,6 +181,8 @@ def _refuse_other_split(corpus: str, bracket: str) -> None:
 
 def _existing(path: pathlib.Path) -> pathlib.Path:
     found = text.find(path)
+    if found is None and path.exists():
+        raise UserError(f"{path}: {why_not_a_file(path)}")
     if found is None:
         raise UserError(f"{path}: no such file (nor with .gz or .xz at its end); check the path")
     return found

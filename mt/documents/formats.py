@@ -32,7 +32,7 @@ def read(format_: Format, content: str, source_language: str = "", target_langua
     Args:
         format_: which it is of.
         content: with line ends that are LF.
-        source_language: the code of the language to translate, of TMX, which holds several.
+        source_language: the code of the language to translate: TMX holds several, and HTML says its own.
         target_language: of that to translate it into.
 
     Raises:
@@ -44,7 +44,7 @@ def read(format_: Format, content: str, source_language: str = "", target_langua
         case "markdown":
             return markdown.read(content)
         case "html":
-            return html.read(content)
+            return html.read(content, None, source_language, target_language)
         case "srt":
             return subtitles.read(content)
         case "po":

@@ -43,9 +43,17 @@ class _Event(NamedTuple):
     attributes: dict[str, str | None] = {}
 
 
-def read(text: str, template: Template | None = None) -> Template:
-    """Reads a document, or a part of one into the template of the whole."""
-    return _Reader(text.replace("\0", "\ufffd"), template or Template()).template
+def read(text: str, template: Template | None = None, source_language: str = "", target_language: str = "") -> Template:
+    """Reads a document, or a part of one into the template of the whole.
+
+    Args:
+        text: the document.
+        template: what it is written to.
+        source_language: the code of its language, where its root element says it.
+        target_language: of that which it says when it is translated.
+    """
+    languages = (source_language.lower(), target_language)
+    return _Reader(text.replace("\0", "\ufffd"), template or Template(), languages).template
 
 
 class _Events(html.parser.HTMLParser):
@@ -97,8 +105,9 @@ class _Events(html.parser.HTMLParser):
 class _Reader:
     """Makes a template of a document."""
 
-    def __init__(self, text: str, template: Template):
+    def __init__(self, text: str, template: Template, languages: tuple[str, str]):
         self.template = template
+        self._languages = languages
         # Text without references does not need them where nothing can be mistaken for one.
         self._write = _between_tags if _REFERENCE.search(text) else _as_seldom_as_may_be
         self._items: list[Item] = []
@@ -135,6 +144,8 @@ class _Reader:
         if event.kind != "start":
             return raw
         attributes = event.attributes
+        if event.name == "html":
+            raw = _ATTRIBUTE.sub(self._language, raw)
         read = set(_READ & attributes.keys())
         if event.name == "meta" and _DESCRIPTIONS.fullmatch(attributes.get("name") or attributes.get("property") or ""):
             read.add("content")
@@ -150,6 +161,14 @@ class _Reader:
             return match[1] + match[2] + quote + blank + quote
 
         return _ATTRIBUTE.sub(translated, raw) if read else raw
+
+    def _language(self, match: re.Match[str]) -> str:
+        """An attribute of the root, with the translation's language where it said the text's, of whatever country."""
+        source, target = self._languages
+        value = match[3].strip("\"'")
+        if not source or match[1].lower() not in ("lang", "xml:lang") or value.lower().split("-")[0] != source:
+            return match[0]
+        return match[1] + match[2] + match[3].replace(value, target)
 
     def _flush(self) -> None:
         """Ends a sentence; tags that have no other half in it stay between sentences."""

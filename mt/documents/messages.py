@@ -1,6 +1,7 @@
 """gettext's PO files: messages that have no translation yet are given one; all others stay."""
 
 import functools
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,6 +15,9 @@ from mt.errors import UserError
 
 _STRING = r'"(?:[^"\\]|\\(?:[abfnrtv\\"?\']|[0-7]{1,3}|x[0-9A-Fa-f]+))*"'
 _LINE = re.compile(rf"(?:#~[|]?\s*)?(?:(?:msgctxt|msgid|msgid_plural|msgstr(?:\[\d+\])?)\s*)?(?:{_STRING})?|#.*")
+# The sign in front of the letter that is pressed to choose an entry of a menu: _File, Save &As, E_xit.
+_ACCELERATOR = re.compile(r"(?<![\w&])([A-Z][a-z]*(?=[_&][a-z]))?([_&])(?=[^\W\d_])(?!\w+;)")
+_MENU_WORDS = 5  # of an entry at most; longer text is prose, which may have names with such signs
 
 
 def read(content: str) -> "Messages":
@@ -27,7 +31,7 @@ def read(content: str) -> "Messages":
         if "msgid" not in content:
             raise ValueError("it has no msgid")
         _check(content)
-        return Messages(polib.pofile(content), content.lstrip("\ufeff \n").startswith("#"))
+        return Messages(polib.pofile(content), content.split("\n"))
     except (OSError, ValueError, IndexError) as error:
         raise UserError(f"not a PO file ({' '.join(str(error).split())[:100]})") from None
 
@@ -46,19 +50,21 @@ class Messages:
         segments: of the messages that have no translation.
     """
 
-    def __init__(self, file: Any, begins_with_comment: bool):
+    def __init__(self, entries: Any, lines: Sequence[str]):
         self.segments: list[Segment] = []
-        self._file, self._begins_with_comment = file, begins_with_comment
+        self._lines = lines
         self._blanks: list[tuple[int, Template, Callable[[str], None]]] = []
-        plurals = _plurals(file)
+        self._places: list[tuple[Any, int, int]] = []
+        plurals = _plurals(entries)
         seen = set()
-        for entry in file:
+        for entry in entries:
             if not entry.obsolete:
                 if (entry.msgctxt, entry.msgid) in seen:
                     raise ValueError(f"line {entry.linenum}: msgid {entry.msgid[:40]!r} was there before")
                 seen.add((entry.msgctxt, entry.msgid))
             if entry.obsolete or entry.msgstr or any(entry.msgstr_plural.values()):
                 continue
+            self._places.append((entry, *_place(lines, entry.linenum)))
             if not entry.msgid_plural:
                 self._add(entry.msgid, functools.partial(setattr, entry, "msgstr"))
                 continue
@@ -67,6 +73,9 @@ class Messages:
                 self._add(source, functools.partial(entry.msgstr_plural.__setitem__, number))
 
     def _add(self, source: str, put: Callable[[str], None]) -> None:
+        source, sign = _without_accelerator(source)
+        if sign:
+            put = functools.partial(_put_with_accelerator, put, sign)
         template = text.read(source, segment=tagged_segment)
         self._blanks.append((len(self.segments), template, put))
         self.segments += template.segments
@@ -75,12 +84,52 @@ class Messages:
         """See `document.Document`."""
         for first, template, put in self._blanks:
             put(template.filled(translations[first : first + len(template.segments)]))
-        written = str(self._file)
-        return written if self._begins_with_comment else written.removeprefix("#\n")
+        written, done = list[str](), 0
+        # The library writes whole files anew, wrapped as it likes: its are the translations alone.
+        for entry, first_line, last_line in self._places:
+            written += self._lines[done:first_line]
+            written += itertools.dropwhile(
+                lambda line: not line.startswith("msgstr"), str(entry).rstrip("\n").split("\n")
+            )
+            done = last_line
+        return "\n".join([*written, *self._lines[done:]])
 
 
-def _plurals(file: Any) -> int:
+def _without_accelerator(source: str) -> tuple[str, str]:
+    """A menu's entry without the sign of its accelerator, and that with its letter; "" if it has none, or several."""
+    found = list(_ACCELERATOR.finditer(source))
+    if len(found) != 1 or len(source.split()) > _MENU_WORDS:
+        return source, ""
+    place = found[0].start(2)
+    return source[:place] + source[place + 1 :], source[place : place + 2]
+
+
+def _put_with_accelerator(put: Callable[[str], None], sign: str, translation: str) -> None:
+    """With the sign before the same letter, best at the beginning of a word, or else before the first letter."""
+    places = (rf"\b{sign[1]}", sign[1], r"[^\W\d_]")
+    letter = next(filter(None, (re.search(place, translation, re.IGNORECASE) for place in places)), None)
+    put(f"{translation[: letter.start()]}{sign[0]}{translation[letter.start() :]}" if letter else translation)
+
+
+def _place(lines: Sequence[str], first: int) -> tuple[int, int]:
+    """Where the lines of an entry's translations begin and end, of an entry whose first line has this number.
+
+    Raises:
+        ValueError: it has none.
+    """
+    place = max(first - 1, 0)  # the library counts a first entry's lines from 0
+    while place < len(lines) and not lines[place].lstrip().startswith("msgstr"):
+        place += 1
+    end = place
+    while end < len(lines) and lines[end].lstrip().startswith(("msgstr", '"')):
+        end += 1
+    if end == place:
+        raise ValueError(f"line {max(first, 1)}: the message has no msgstr")
+    return place, end
+
+
+def _plurals(entries: Any) -> int:
     """How many plural forms the file says that the language has; 2 if it does not."""
-    rule = file.metadata.get("Plural-Forms", "")
+    rule = entries.metadata.get("Plural-Forms", "")
     number = rule.partition("nplurals=")[2].split(";")[0].strip()
     return int(number) if number.isdigit() and number != "0" else 2

@@ -144,12 +144,23 @@ def project(
             number = -earlier
             around[number] = span = _characters(marks[number], waiting.pop(number), first, last, source, target, within)
             free = [part for each in free for part in _without(each, span)]
+        places = {marks[number].begin: number for number in own}  # the last of those that stand at one place
         for number in own:
+            mark = marks[number]
             if number not in around:
-                place = _place(marks[number].begin, parent)
+                place = _place(mark.begin, parent)
                 around[number] = _Range(within.first, within.first, place, place)
-            projected[number] = marks[number]._replace(begin=around[number].begin, end=around[number].end)
+                if place < within.end and places[mark.begin] == number and between_spaces(mark, parent):
+                    mark = mark._replace(after=mark.after + " ")  # the translation's words have one space between them
+            projected[number] = mark._replace(begin=around[number].begin, end=around[number].end)
             children(number)
+
+    def between_spaces(mark: Mark, parent: int) -> bool:
+        """Whether a mark that is around no word stands between two, and touches neither."""
+        covered = [source[place] for place in inside(parent)]
+        if not covered or any(word.begin <= mark.end and mark.begin <= word.end for word in covered):
+            return False
+        return covered[0].end < mark.begin and mark.end < covered[-1].begin
 
     def _place(position: int, parent: int) -> int:
         """Where a mark goes that is around no word."""

@@ -1,6 +1,7 @@
 import concurrent.futures
 import gzip
 import lzma
+import os
 
 import pytest
 import tensorflow_datasets as tfds
@@ -93,6 +94,12 @@ def test_bad_utf8_names_file_and_line(tmp_path):
 def test_what_is_not_there_is_named(corpus, message):
     with pytest.raises(UserError, match=message):
         list(read_pairs(corpus, "train", EN_FR))
+
+
+def test_a_pipe_is_not_said_to_be_missing(tmp_path):
+    os.mkfifo(tmp_path / "a.tsv")
+    with pytest.raises(UserError, match="a.tsv: a pipe, which can be read but once"):
+        list(read_pairs(str(tmp_path / "a.tsv"), "train", EN_FR))
 
 
 def test_folders_without_a_side_or_split(tmp_path):

@@ -14,6 +14,7 @@ from lxml import etree
 from mt import cli, pretrained
 from mt.decoding.translation import Translation
 from mt.documents import formats, html, markdown, messages, subtitles, text, translation_memory
+from mt.documents.segments import Segment
 from mt.documents.template import Template
 from mt.documents.translating import SegmentTranslator
 from mt.errors import UserError
@@ -120,6 +121,22 @@ def meaning(document: str) -> list[tuple]:
     return found
 
 
+@pytest.mark.parametrize(
+    "tag, expected",
+    [
+        ('<html lang="en">', '<html lang="fr">'),
+        ("<html xml:lang='en-GB' lang=EN dir=ltr>", "<html xml:lang='fr' lang=fr dir=ltr>"),
+        ('<html lang="de">', '<html lang="de">'),
+        ('<html data-lang="en">', '<html data-lang="en">'),
+        ('<html><q lang="en">', '<html><q lang="en">'),
+    ],
+)
+def test_a_page_says_its_new_language(tag, expected):
+    found = html.read(f"{tag}<p>Yes</p>", None, "en", "fr")
+    assert found.filled(found.segments) == f"{expected}<p>Yes</p>"
+    assert same(html.read(f"{tag}<p>Yes</p>")) == f"{tag}<p>Yes</p>"
+
+
 def test_what_a_picture_shows_is_read_though_it_stands_alone():
     assert shouted(markdown.read('![A cat](cat.png "My cat")\n')) == '![A CAT](cat.png "MY CAT")\n'
     assert same(markdown.read("![](cat.png)\n")) == "![](cat.png)\n"
@@ -206,6 +223,51 @@ def test_messages_without_a_translation_are_given_one():
     assert shouted(messages.read(lines.replace('"NAME:\\n"\n"PLACE OF BIRTH:"\n', ""))) == lines
 
 
+def test_the_lines_of_a_po_file_stay_but_for_those_of_the_translations_that_it_lacks():
+    odd = """
+
+#:   a.c:1  b.c:2
+#| msgid "old"
+msgid   "A long "
+  "line, wrapped by nobody's rules, and by no library that would wrap it again at seventy-eight characters of width."
+
+msgstr   ""
+""
+
+msgctxt "x"
+msgid "done"
+msgstr "fait"   
+#~ msgid   "gone"
+#~ msgstr ""
+"""
+    kept = odd.replace('msgstr   ""\n""\n', "{}")
+    assert shouted(messages.read(odd)) == kept.format(
+        'msgstr ""\n"A LONG LINE, WRAPPED BY NOBODY\'S RULES, AND BY NO LIBRARY THAT WOULD WRAP IT"\n'
+        '" AGAIN AT SEVENTY-EIGHT CHARACTERS OF WIDTH."\n'
+    )
+
+
+@pytest.mark.parametrize(
+    "entry, source, translation, written",
+    [
+        ("_File", "File", "Fichier", "_Fichier"),
+        ("Save &As…", "Save As…", "Enregistrer sous…", "&Enregistrer sous…"),
+        ("_Save All", "Save All", "Tout sauver", "Tout _sauver"),
+        ("E_xit", "Exit", "Fermer", "_Fermer"),
+        ("R&D", "R&D", "R&D", "R&D"),
+        ("snake_case", "snake_case", "snake_case", "snake_case"),
+        ("_A or _B", "_A or _B", "_A ou _B", "_A ou _B"),
+        ("A &copy; sign", "A &copy; sign", "Un signe &copy;", "Un signe &copy;"),
+        ("The name _x of what is private", None, None, None),
+    ],
+)
+def test_a_menu_keeps_its_accelerators(entry, source, translation, written):
+    found = messages.read(f'msgid "{entry}"\nmsgstr ""\n')
+    assert [segment.text for segment in found.segments] == [source or entry]
+    said = polib.pofile(found.filled([Segment(translation or entry)]))[0].msgstr
+    assert said == (written or entry)
+
+
 def test_units_without_the_target_language_are_given_it():
     found = shouted(translation_memory.read(TMX, "en", "fr"))
     added = """      <tuv xml:lang="fr">
@@ -223,6 +285,7 @@ def test_units_without_the_target_language_are_given_it():
         ("srt", "Hello\n", "not subtitles"),
         ("po", "hello", "not a PO file"),
         ("po", 'msgid "a"\nmsgst "b"\n', "not a PO file"),
+        ("po", 'msgid "a"\n', "line 1: the message has no msgstr"),
         ("po", 'msgid "The cat\nmsgstr ""\n', "line 1: a quote is not closed"),
         ("po", 'msgid "a\\q"\nmsgstr ""\n', "line 1: .* what follows a backslash means nothing"),
         ("po", 'msgid "a"\nmsgstr ""\n\nmsgid "a"\nmsgstr ""\n', "msgid 'a' was there before"),
