@@ -90,6 +90,29 @@ def test_imports_go_one_way(path):
             assert _layer(module) < _layer(name) or (same_package and _layer(module) == _layer(name)), imported
 
 
+@pytest.mark.parametrize("part", ["data", "parallel", "training", "decoding", "assembly", "evaluation", "benchmarks"])
+def test_no_model_is_known_by_its_name_to_what_trains_searches_or_feeds_it(part):
+    models = {_name(path) for path in FILES if _name(path).startswith("models.")} - {"models.interface"}
+    of_models = [node for path in (ROOT / "mt" / "models").glob("*.py") for node in ast.parse(path.read_text()).body]
+    names = {node.name for node in of_models if isinstance(node, ast.ClassDef)} | {
+        field.value.value
+        for node in of_models
+        if isinstance(node, ast.ClassDef)
+        for field in node.body
+        if isinstance(field, ast.AnnAssign) and getattr(field.target, "id", "") == "architecture"
+        if isinstance(field.value, ast.Constant)
+    }
+    assert {"xlnet", "gpt", "reformer_lm", "Xlnet", "GptConfig"} <= names
+    names -= {"Searchable", "Text", "Order"}  # the interface's own
+    paths = [path for path in FILES if _name(path) == part or _name(path).startswith(f"{part}.")]
+    assert paths
+    for path in paths:
+        assert not {_module(name) for name in _imports(path) if name.startswith("mt.")} & models, path
+        for node in ast.walk(ast.parse(path.read_text())):
+            assert getattr(node, "id", None) not in names and getattr(node, "attr", None) not in names, path
+            assert not isinstance(node, ast.Constant) or node.value not in names, path
+
+
 def test_pmap_is_in_one_file():
     users = {_name(path) for path in FILES if "pmap(" in path.read_text()}
     assert users == {"parallel"}

@@ -34,6 +34,19 @@ class Searchable(Protocol):
         ...
 
 
+class Order(NamedTuple):
+    """In which order tokens are found.
+
+    Attributes:
+        seen: bool [batch, length, length], which tokens (last axis) come before which; a token's own content sees it
+            too.
+        places: int [batch, query], which tokens are to be found.
+    """
+
+    seen: jax.Array
+    places: jax.Array
+
+
 class Text(NamedTuple):
     """Rows of text, as an encoder alone reads them.
 

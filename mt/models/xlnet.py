@@ -1,7 +1,7 @@
 """XLNet (Yang et al. 2019): an encoder alone that finds tokens in any order, each given those before it in it."""
 
 import dataclasses
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import flax.linen as nn
 import jax
@@ -15,7 +15,7 @@ from mt.layers.embedding import Embedding
 from mt.layers.memory import Memory
 from mt.layers.two_stream import Look, TwoStreamBlock
 from mt.models.checks import check_memory, check_one_vocabulary, check_sizes
-from mt.models.interface import Batch, Params, Text
+from mt.models.interface import Batch, Order, Params, Text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,19 +90,6 @@ class XlnetConfig:
         if self.max_distance:
             raise UserError("model.max_distance: a transformer's encoder knows all distances; pretrain with 0")
         return {"num_layers": self.num_layers, "norm": "post", "positions": "relative"}
-
-
-class Order(NamedTuple):
-    """In which order tokens are found.
-
-    Attributes:
-        seen: bool [batch, length, length], which tokens (last axis) come before which; a token's own content sees it
-            too.
-        places: int [batch, query], which tokens are to be found.
-    """
-
-    seen: jax.Array
-    places: jax.Array
 
 
 class Xlnet(nn.Module):

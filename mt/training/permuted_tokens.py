@@ -8,8 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mt.data.backwards import BACKWARDS
-from mt.models.interface import Batch, Params, Text
-from mt.models.xlnet import Order
+from mt.models.interface import Batch, Order, Params, Text
 from mt.training.choosing import Chosen, choose, row_keys, sums_of_chosen, word_begins
 from mt.training.masked_tokens import MaskingConfig
 from mt.training.objectives import Carry, Sums

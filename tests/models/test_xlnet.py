@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from mt.errors import UserError
-from mt.models.interface import Text
+from mt.models.interface import Order, Text
 from mt.models.transformer import TransformerConfig
-from mt.models.xlnet import Order, XlnetConfig
+from mt.models.xlnet import XlnetConfig
 from tests.conftest import VOCAB, random_params
 
 SIZES = {

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mt import parallel
-from mt.models.interface import Text
-from mt.models.xlnet import Order, XlnetConfig
+from mt.models.interface import Order, Text
+from mt.models.xlnet import XlnetConfig
 from mt.training.choosing import Chosen, choose
 from mt.training.masked_tokens import MaskingConfig
 from mt.training.permuted_tokens import PermutedTokenObjective, in_order
