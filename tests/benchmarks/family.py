@@ -1,6 +1,6 @@
 """What pretraining on text of one language is worth to a translator: BLEU on Tatoeba's test set.
 
-    python -m tests.benchmarks.family --out FOLDER [--steps 1200] [--pretraining-steps 3000] [--seeds 1]
+    python -m tests.benchmarks.family --out FOLDER [--steps 1200] [--pretraining-steps 3000] [--seeds 1] [--sizes all …]
 
 All have one vocabulary of 8,000 pieces, and translators 3 + 3 layers of 128 channels; each of the machine's cores has a
 training of its own. With 5,000, 20,000 and all of the corpus' pairs, so many updates each, the best of four checkpoints
@@ -105,7 +105,8 @@ def main() -> None:
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--pretraining-steps", type=int, default=3000)
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=1, help="of the translators; what they start from has one")
+    parser.add_argument("--sizes", nargs="+", choices=list(SIZES), default=list(SIZES), help="numbers of pairs")
     options = parser.parse_args()
     out = options.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
@@ -142,22 +143,27 @@ def main() -> None:
                 train, f"{start}-{size.replace(',', '')}-{seed}", TINY, "--data.train", pairs[size], *splits, *steps,
                 *words, "--seed", str(seed),
             )
-            for seed, size, (start, words) in itertools.product(range(options.seeds), SIZES, starts.items())
+            for seed, size, (start, words) in itertools.product(range(options.seeds), options.sizes, starts.items())
             if (start, size, seed) != ("random", "all", 0)
         }  # fmt: skip
         decoder = str(ROOT / "configs" / "tatoeba_en_fr_gpt.py")
         alone = pool.submit(train, "decoder-alone", decoder, *ALONE, *vocabulary, *steps)
         found = {key: bleu(run.result()) for key, run in runs.items()} | {("random", "all", 0): bleu(first)}
         print("pairs     " + "".join(f"{start:>12}" for start in starts))
-        for size in SIZES:
-            means = [sum(found[start, size, seed] for seed in range(options.seeds)) / options.seeds for start in starts]
-            print(f"{size:10}" + "".join(f"{mean:12.2f}" for mean in means))
+        for size in options.sizes:
+            scores = {start: [found[start, size, seed] for seed in range(options.seeds)] for start in starts}
+            print(f"{size:10}" + "".join(f"{sum(each) / len(each):12.2f}" for each in scores.values()))
+            if options.seeds > 1:
+                print(f"{'':10}" + "".join(f"{f'{min(each):.2f}-{max(each):.2f}':>12}" for each in scores.values()))
         print(f"a decoder alone, all pairs: {described(alone.result())}")
-        print(f"with an encoder beside it: {described(runs['plain', 'all', 0].result())}")
-    for weight in (0.1, 0.2, 0.3):
+        if ("plain", "all", 0) in runs:
+            print(f"with an encoder beside it: {described(runs['plain', 'all', 0].result())}")
+    for weight in (0.0, 0.05, 0.1, 0.2, 0.3) if "20,000" in options.sizes else ():
         result = out / f"fusion-{weight}.json"
         if not result.exists():
-            words = ["--split", "dev", "--language-model", str(out / "gpt"), "--language-model-weight", str(weight)]
+            words = ["--split", "dev"]
+            if weight:
+                words += ["--language-model", str(out / "gpt"), "--language-model-weight", str(weight)]
             command = [sys.executable, "-m", "mt", "evaluate", str(out / "plain-20000-0"), *words]
             subprocess.run([*command, "--json", str(result)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         score = json.loads(result.read_text())["metrics"]["BLEU"]["score"]
