@@ -78,7 +78,10 @@ class SegmentTranslator:
         ]
 
     def _hide(self, segment: Segment) -> Hidden:
-        return self._translator.hide(segment.text, [*segment.raw, *self._translator.kept(segment.text, self._keep)])
+        own = segment.text
+        for name in segment.raw:  # which the vocabulary has not, and would be kept with the full stop behind it
+            own = own.replace(name, " ")
+        return self._translator.hide(segment.text, [*segment.raw, *self._translator.kept(own, self._keep)])
 
     def _asked(self, sentence: str, hidden: Hidden) -> Constraints:
         asked = self._constraints(sentence)

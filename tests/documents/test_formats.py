@@ -319,6 +319,12 @@ def test_segments_are_translated_together_as_each_by_itself(tiny_translator):
     assert html_tags(html.read(PAGE).filled([each.segment for each in together])) == html_tags(PAGE)
 
 
+def test_code_before_a_full_stop_is_there_though_the_vocabulary_has_no_piece_for_what_stands_for_it(tiny_translator):
+    segment = html.read("See <code>mt</code>.").segments[0]
+    found = SegmentTranslator(tiny_translator, ["unknown"])([segment])[0].segment
+    assert list(found.raw.values()) == ["<code>mt</code>"] and "<code>mt</code>" in found.written(str)
+
+
 def test_a_full_stop_that_the_source_has_not_is_left_out(tiny_translator):
     """Also where it was a word of its own, which attention has a row for, and other sentences follow."""
     said = {"A cat is": "Un chat .", "Leave.": "Va."}
