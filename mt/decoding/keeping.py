@@ -61,7 +61,12 @@ class Hidden(NamedTuple):
         return says_nothing(self.text, self.parts)
 
 
-def find(text: str, kinds: Collection[Kind], unknown: Callable[[str], bool] = lambda word: False) -> tuple[str, ...]:
+def find(
+    text: str,
+    kinds: Collection[Kind],
+    unknown: Callable[[str], bool] = lambda word: False,
+    beside: Collection[str] = (),
+) -> tuple[str, ...]:
     """The parts of a text that are of some kinds, each once.
 
     Args:
@@ -70,20 +75,22 @@ def find(text: str, kinds: Collection[Kind], unknown: Callable[[str], bool] = la
             "emoji"; "unknown", words and signs that a vocabulary has no pieces for, signs with what they are written
             together with.
         unknown: whether a word, or a sign, is such a one.
+        beside: parts that are kept anyway, and are no part of another.
     """
+    text = _without(text, beside)
     patterns = [_PATTERNS[kind] for kind in KINDS if kind in kinds and kind in _PATTERNS]
     found = re.findall("|".join(patterns), text) if patterns else []
     if "unknown" in kinds:
-        left = _replaced(text, dict.fromkeys(found, " "))
+        left = _without(text, found)
         signs = [match[0] for match in re.finditer(_SIGN, left) if any(unknown(each) for each in match["sign"])]
-        words = re.findall(r"\w+", _replaced(left, dict.fromkeys(signs, " ")))
+        words = re.findall(r"\w+", _without(left, signs))
         found += [*signs, *(word for word in words if unknown(word))]
     return tuple(dict.fromkeys(found))
 
 
 def says_nothing(text: str, parts: Collection[str]) -> bool:
     """Whether a text has not a letter beside some parts, and has one of these."""
-    return bool(parts) and not re.search(r"\w", _replaced(text, dict.fromkeys(parts, " ")))
+    return bool(parts) and not re.search(r"\w", _without(text, parts))
 
 
 def hide(text: str, parts: Collection[str], letters: str, brackets: str) -> Hidden:
@@ -101,7 +108,7 @@ def hide(text: str, parts: Collection[str], letters: str, brackets: str) -> Hidd
     """
     if not parts:
         return Hidden(text, {})
-    left = _replaced(text, dict.fromkeys(parts, " "))
+    left = _without(text, parts)
     hidden: dict[str, str] = {}
     ends, longer = [], 0
 
@@ -119,6 +126,10 @@ def hide(text: str, parts: Collection[str], letters: str, brackets: str) -> Hidd
         return name
 
     return Hidden(pattern(parts).sub(stand_in, text), hidden, ends)
+
+
+def _without(text: str, parts: Collection[str]) -> str:
+    return _replaced(text, dict.fromkeys(parts, " "))
 
 
 def _replaced(text: str, by: Mapping[str, str]) -> str:

@@ -171,9 +171,9 @@ class Translator(Reader):
                 joined[each] = [Translation(each.text, 0.0, 0.0)]
         return [[best._replace(text=each.shown(best.text)) for best in joined[key]] for each, key in zip(hidden, asked)]
 
-    def kept(self, text: str, kinds: Collection[Kind]) -> tuple[str, ...]:
+    def kept(self, text: str, kinds: Collection[Kind], beside: Collection[str] = ()) -> tuple[str, ...]:
         """The parts of a text that `Constraints.keep` would keep of these kinds; see `keeping.find`."""
-        return find(text, kinds, self._is_unknown)
+        return find(text, kinds, self._is_unknown, beside)
 
     def _is_unknown(self, word: str) -> bool:
         pieces = self.tokenizers.source.pieces(self.tokenizers.source.encode([word])[0])

@@ -78,10 +78,8 @@ class SegmentTranslator:
         ]
 
     def _hide(self, segment: Segment) -> Hidden:
-        own = segment.text
-        for name in segment.raw:  # which the vocabulary has not, and would be kept with the full stop behind it
-            own = own.replace(name, " ")
-        return self._translator.hide(segment.text, [*segment.raw, *self._translator.kept(own, self._keep)])
+        kept = self._translator.kept(segment.text, self._keep, segment.raw)
+        return self._translator.hide(segment.text, [*segment.raw, *kept])
 
     def _asked(self, sentence: str, hidden: Hidden) -> Constraints:
         asked = self._constraints(sentence)

@@ -35,6 +35,11 @@ def test_what_is_found(kind, text, found):
     assert find(text, []) == ()
 
 
+def test_what_is_kept_anyway_is_no_part_of_another():
+    assert find("\ue000. 5€", ["unknown"], lambda word: not word.isascii()) == ("\ue000.", "5€")
+    assert find("\ue000. 5€", ["unknown"], lambda word: not word.isascii(), ["\ue000"]) == ("5€",)
+
+
 def test_what_is_hidden_is_shown_again():
     hidden = hide("Ask X or {0} for {0}s, {1} and http://a.b/c.", ["{0}", "http://a.b/c"], "XYZ", "{{{}}}")
     assert hidden.text == "Ask X or Y for {0}s, {1} and Z."
