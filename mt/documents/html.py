@@ -8,6 +8,7 @@ import re
 from typing import NamedTuple
 
 from mt.documents.items import Item, has_letters, runs, segment
+from mt.documents.languages import same_language
 from mt.documents.segments import Segment
 from mt.documents.template import Template
 
@@ -52,7 +53,7 @@ def read(text: str, template: Template | None = None, source_language: str = "",
         source_language: the code of its language, where its root element says it.
         target_language: of that which it says when it is translated.
     """
-    languages = (source_language.lower(), target_language)
+    languages = (source_language, target_language)
     return _Reader(text.replace("\0", "\ufffd"), template or Template(), languages).template
 
 
@@ -166,7 +167,7 @@ class _Reader:
         """An attribute of the root, with the translation's language where it said the text's, of whatever country."""
         source, target = self._languages
         value = match[3].strip("\"'")
-        if not source or match[1].lower() not in ("lang", "xml:lang") or value.lower().split("-")[0] != source:
+        if not source or match[1].lower() not in ("lang", "xml:lang") or not same_language(value, source):
             return match[0]
         return match[1] + match[2] + match[3].replace(value, target)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mt.documents import text
+from mt.documents.accelerators import with_accelerator, without_accelerator
 from mt.documents.items import tagged_segment
 from mt.documents.libraries import library
 from mt.documents.segments import Segment
@@ -15,9 +16,6 @@ from mt.errors import UserError
 
 _STRING = r'"(?:[^"\\]|\\(?:[abfnrtv\\"?\']|[0-7]{1,3}|x[0-9A-Fa-f]+))*"'
 _LINE = re.compile(rf"(?:#~[|]?\s*)?(?:(?:msgctxt|msgid|msgid_plural|msgstr(?:\[\d+\])?)\s*)?(?:{_STRING})?|#.*")
-# The sign in front of the letter that is pressed to choose an entry of a menu: _File, Save &As, E_xit.
-_ACCELERATOR = re.compile(r"(?<![\w&])([A-Z][a-z]*(?=[_&][a-z]))?([_&])(?=[^\W\d_])(?!\w+;)")
-_MENU_WORDS = 5  # of an entry at most; longer text is prose, which may have names with such signs
 
 
 def read(content: str) -> "Messages":
@@ -53,7 +51,7 @@ class Messages:
     def __init__(self, entries: Any, lines: Sequence[str]):
         self.segments: list[Segment] = []
         self._lines = lines
-        self._blanks: list[tuple[int, Template, Callable[[str], None]]] = []
+        self._blanks: list[tuple[int, Template, str, Callable[[str], None]]] = []
         self._places: list[tuple[Any, int, int]] = []
         plurals = _plurals(entries)
         seen = set()
@@ -73,17 +71,15 @@ class Messages:
                 self._add(source, functools.partial(entry.msgstr_plural.__setitem__, number))
 
     def _add(self, source: str, put: Callable[[str], None]) -> None:
-        source, sign = _without_accelerator(source)
-        if sign:
-            put = functools.partial(_put_with_accelerator, put, sign)
+        source, sign = without_accelerator(source)
         template = text.read(source, segment=tagged_segment)
-        self._blanks.append((len(self.segments), template, put))
+        self._blanks.append((len(self.segments), template, sign, put))
         self.segments += template.segments
 
     def filled(self, translations: Sequence[Segment]) -> str:
         """See `document.Document`."""
-        for first, template, put in self._blanks:
-            put(template.filled(translations[first : first + len(template.segments)]))
+        for first, template, sign, put in self._blanks:
+            put(with_accelerator(template.filled(translations[first : first + len(template.segments)]), sign))
         written, done = list[str](), 0
         # The library writes whole files anew, wrapped as it likes: its are the translations alone.
         for entry, first_line, last_line in self._places:
@@ -93,22 +89,6 @@ class Messages:
             )
             done = last_line
         return "\n".join([*written, *self._lines[done:]])
-
-
-def _without_accelerator(source: str) -> tuple[str, str]:
-    """A menu's entry without the sign of its accelerator, and that with its letter; "" if it has none, or several."""
-    found = list(_ACCELERATOR.finditer(source))
-    if len(found) != 1 or len(source.split()) > _MENU_WORDS:
-        return source, ""
-    place = found[0].start(2)
-    return source[:place] + source[place + 1 :], source[place : place + 2]
-
-
-def _put_with_accelerator(put: Callable[[str], None], sign: str, translation: str) -> None:
-    """With the sign before the same letter, best at the beginning of a word, or else before the first letter."""
-    places = (rf"\b{sign[1]}", sign[1], r"[^\W\d_]")
-    letter = next(filter(None, (re.search(place, translation, re.IGNORECASE) for place in places)), None)
-    put(f"{translation[: letter.start()]}{sign[0]}{translation[letter.start() :]}" if letter else translation)
 
 
 def _place(lines: Sequence[str], first: int) -> tuple[int, int]:

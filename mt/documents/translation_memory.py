@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mt.documents.items import Item, has_letters, paired, segment
+from mt.documents.languages import same_language
 from mt.documents.libraries import library
 from mt.documents.segments import Segment
 from mt.errors import UserError
@@ -72,7 +73,7 @@ def _language(variant: Any) -> str:
 def _of(variants: dict[str, Any], language: str) -> Any:
     """The variant of a language, also of one of its regions."""
     for name, variant in variants.items():
-        if name.replace("_", "-").split("-")[0] == language.lower().replace("_", "-").split("-")[0]:
+        if same_language(name, language):
             return variant
     return None
 
