@@ -70,6 +70,10 @@ class Stop:
             self._raised = True
             raise Stopped
 
+    def _dropped(self, what):
+        if not isinstance(what.exc_value, Stopped):  # which will be raised once more
+            self._unraisable(what)
+
     def _watch(self):
         reading = self._pipe[0]
         while True:
@@ -93,6 +97,8 @@ class Stop:
         self._pipe = os.pipe()
         os.set_blocking(self._pipe[1], False)
         self._wakeup = signal.set_wakeup_fd(self._pipe[1])
+        # Where Python drops what is raised, in a destructor or a weak reference's callback, it prints a traceback.
+        self._unraisable, sys.unraisablehook = sys.unraisablehook, self._dropped
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
         return self
@@ -105,5 +111,6 @@ class Stop:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._wakeup)
+        sys.unraisablehook = self._unraisable
         os.close(reading)
         os.close(writing)

@@ -229,9 +229,14 @@ def test_the_first_signal_asks_and_the_second_insists():
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_what_swallows_a_stop_is_told_again(monkeypatch):
+def test_what_swallows_a_stop_is_told_again_and_prints_nothing(monkeypatch):
     monkeypatch.setattr(stopping, "_AGAIN", 0.1)
-    swallowed = []
+    swallowed, printed = [], []
+    monkeypatch.setattr(sys, "unraisablehook", lambda what: printed.append(what.exc_type))
+
+    class Fails:
+        def __del__(self):
+            raise ValueError
 
     class Swallows:
         def __del__(self):
@@ -239,11 +244,13 @@ def test_what_swallows_a_stop_is_told_again(monkeypatch):
                 os.kill(os.getpid(), signal.SIGTERM)
                 for _ in range(1000):
                     time.sleep(0.001)
-            finally:  # Python says of it that it was ignored
+            finally:
                 swallowed.append(True)
 
     with Stop(), pytest.raises(Stopped):
+        Fails()
         Swallows()
         assert swallowed
         for _ in range(100):
             time.sleep(0.1)
+    assert printed == [ValueError]  # others' errors are still said
