@@ -172,12 +172,12 @@ def _write(
     for name in _NAMES:
         (folder / f"{name}.tokens").touch()
     for chunk in batched(pairs, _CHUNK):
-        counts["read"] += len(chunk)
         tokens = [side.encode(texts) for side, texts in zip((tokenizers.source, tokenizers.target), zip(*chunk))]
         if sourceless:
             tokens[0] = [[] for _ in chunk]  # not even an end
         sizes = np.array([[len(ids) for ids in side] for side in tokens], np.int32)  # [2, chunk]
         blank = np.array([not (source.strip() or target.strip()) for source, target in chunk])
+        counts["read"] += int((~blank).sum())  # what parts documents is no pair
         kept = np.ones(len(chunk), bool)
         if filters:
             longest, shortest = sizes.max(0), sizes[int(sourceless) :].min(0)
@@ -186,7 +186,7 @@ def _write(
                 ("too long", longest > filters.max_length),
                 ("badly proportioned", longest > filters.max_ratio * shortest),
             ):
-                counts[reason] += int((kept & drop).sum())
+                counts[reason] += int((kept & drop & ~blank).sum())
                 kept &= ~drop
             hashes.append(np.array([_hash(*pair) for pair in chunk], np.uint64)[kept])
         documents.append((breaks + np.cumsum(blank))[kept].astype(np.int32))
