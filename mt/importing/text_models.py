@@ -48,24 +48,24 @@ def read_bert(folder: pathlib.Path) -> Imported:
     )
     described = read_json(folder / "tokenizer_config.json", {})
     tokenizers = _tokenizers(folder, described.get("do_lower_case", True))
+    weights, prefix = _weights(folder, "bert.")
     weights = {
-        name.removeprefix("bert.")
-        .replace("LayerNorm.gamma", "LayerNorm.weight")
-        .replace("LayerNorm.beta", "LayerNorm.bias"): values
-        for name, values in read_weights(folder).items()
+        name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias"): values
+        for name, values in weights.items()
     }
+    _check_table(weights, "embeddings.word_embeddings.weight", prefix, theirs, folder)
     left_out = []
     if "cls.predictions.bias" not in weights:
         left_out.append("the folder has no head that predicts tokens: it is new, and --encoder-from needs none")
         width = config.model_dim
         weights |= _dense_of_nothing("cls.predictions.transform.dense", np.eye(width))
         weights |= _norm_of_nothing("cls.predictions.transform.LayerNorm", width)
-        weights["cls.predictions.bias"] = np.zeros(len(weights["embeddings.word_embeddings.weight"]))
+        weights["cls.predictions.bias"] = np.zeros(len(weights.get("embeddings.word_embeddings.weight", ())))
     if "pooler.dense.weight" not in weights:
         weights |= _dense_of_nothing("pooler.dense", np.eye(config.model_dim))
     if "cls.seq_relationship.weight" not in weights:
         weights |= _dense_of_nothing("cls.seq_relationship", np.zeros((2, config.model_dim)))
-    params = _params(weights, _bert_tensors(config), folder)
+    params = _params(weights, _bert_tensors(config), prefix, folder)
     order = tokenizers.target.order  # type: ignore[attr-defined]
     params["embedding"]["table"] = _reordered(params["embedding"]["table"], order, 0.0, folder)
     params["output_bias"] = _reordered(params["output_bias"], order, _NEVER, folder)
@@ -100,8 +100,9 @@ def read_gpt2(folder: pathlib.Path) -> Imported:
         output_bias=True,
     )
     tokenizers = _tokenizers(folder, False)
-    weights = {name.removeprefix("transformer."): values for name, values in read_weights(folder).items()}
-    params = _params(weights, _gpt2_tensors(config), folder)
+    weights, prefix = _weights(folder, "transformer.")
+    _check_table(weights, "wte.weight", prefix, theirs, folder)
+    params = _params(weights, _gpt2_tensors(config), prefix, folder)
     for layer in range(config.num_layers):
         projections = params[f"layers_{layer}"]["self_attention"]["query_key_value"]
         for leaf, values in projections.items():
@@ -150,13 +151,42 @@ def _tokenizers(folder: pathlib.Path, lower_case: bool) -> Tokenizers:
     return Tokenizers.of_files({JSON: content}, folder)
 
 
-def _params(weights: Mapping[str, np.ndarray], tensors: Iterator[Tensor], folder: pathlib.Path) -> dict[str, Any]:
-    try:
-        return placed(tensors, lambda tensor: np.asarray(weights[tensor.name], np.float32))
-    except KeyError as error:
+def _weights(folder: pathlib.Path, prefix: str) -> tuple[dict[str, np.ndarray], str]:
+    """The tensors without what their names begin with where the model has heads, and that, "" if it has none."""
+    found = read_weights(folder)
+    return {name.removeprefix(prefix): values for name, values in found.items()}, (
+        prefix if any(name.startswith(prefix) for name in found) else ""
+    )
+
+
+def _named(name: str, prefix: str) -> str:
+    """A tensor's name as the file has it; the heads are beside the model."""
+    return name if name.startswith("cls.") else prefix + name
+
+
+def _check_table(
+    weights: Mapping[str, np.ndarray], name: str, prefix: str, theirs: Mapping[str, Any], folder: pathlib.Path
+) -> None:
+    rows, size = len(weights.get(name, ())), theirs.get("vocab_size")
+    if name in weights and size is not None and rows != size:
         raise UserError(
-            f"{folder / WEIGHTS}: has no tensor {error}; put back the file that belongs to config.json"
-        ) from None
+            f"{folder / WEIGHTS}: {_named(name, prefix)} has {rows} rows, but vocab_size is {size} in config.json; put "
+            "back the file that belongs to it"
+        )
+
+
+def _params(
+    weights: Mapping[str, np.ndarray], tensors: Iterator[Tensor], prefix: str, folder: pathlib.Path
+) -> dict[str, Any]:
+    def read(tensor: Tensor) -> np.ndarray:
+        if tensor.name not in weights:
+            raise UserError(
+                f"{folder / WEIGHTS}: has no tensor {_named(tensor.name, prefix)}; put back the file that belongs to "
+                "config.json"
+            )
+        return np.asarray(weights[tensor.name], np.float32)
+
+    return placed(tensors, read)
 
 
 def _reordered(values: np.ndarray, order: np.ndarray, missing: float, folder: pathlib.Path) -> np.ndarray:

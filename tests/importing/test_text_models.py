@@ -148,7 +148,8 @@ def test_gpt2_is_read_with_its_bytes_and_goes_on_as_it_does(gpt2_folder, tmp_pat
     ("change", "message"),
     [
         (lambda folder: (folder / "tokenizer.json").write_text("{}"), "tokenizer.json: not a tokenizer"),
-        (lambda folder: _edit(folder, n_layer=3), "has no tensor 'h.2.ln_1.weight'"),
+        (lambda folder: _edit(folder, n_layer=3), "has no tensor transformer.h.2.ln_1.weight;"),
+        (lambda folder: _edit(folder, vocab_size=390), "transformer.wte.weight has 400 rows, but vocab_size is 390"),
         (lambda folder: _edit(folder, n_positions=32), "positions/table is \\(64, 32\\) and not \\(32, 32\\)"),
         (lambda folder: _edit(folder, activation_function="tanh"), "is missing or unknown; only BERT and GPT-2"),
         (lambda folder: _edit(folder, scale_attn_by_inverse_layer_idx=True), "only models where it is False"),
