@@ -54,6 +54,12 @@ def adopt(config: RunConfig, run: pathlib.Path | None = None) -> RunConfig:
         model = _model(run)
     elif folder := start(config):
         model = _model(folder)
+        if type(model) is not type(config.model):
+            part = next((f", or name it by {side}_from" for side in ("encoder", "decoder") if hasattr(model, side)), "")
+            raise UserError(
+                f"start_from: {folder} is a {model.architecture}, and what is to be trained a "
+                f"{config.model.architecture}; take a config of a {model.architecture}{part}"
+            )
     else:
         folders = parts(config)
         forms = {side: _model(folder) for side, folder in folders.items()}

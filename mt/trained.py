@@ -107,8 +107,18 @@ def load(run: pathlib.Path, which: str = "best") -> Trained:
 def check_translates(found: Trained) -> None:
     """Raises UserError where a model was not trained to translate."""
     if found.languages.alone or not writes(found.model):
-        hint = "; mt generate goes on with text by it" if hasattr(found.model, "as_language_model") else ""
-        raise UserError(f"{found.name}: was trained on text of one language, and does not translate{hint}")
+        raise UserError(f"{found.name}: was trained on text of one language, and does not translate; {_purpose(found)}")
+
+
+def _purpose(found: Trained) -> str:
+    """What a model is for, to tell whoever has asked it for something else."""
+    if not writes(found.model):
+        return "a translator starts from it by --encoder-from"
+    if not found.languages.alone:
+        return "mt translate translates with it"
+    if hasattr(found.model, "as_language_model"):
+        return "mt generate goes on with text by it"
+    return "a translator starts from it by --start-from"
 
 
 def language_model(found: Trained) -> Any:
@@ -119,7 +129,8 @@ def language_model(found: Trained) -> Any:
     """
     if found.languages.source or not hasattr(found.model, "as_language_model"):
         raise UserError(
-            f"{found.name}: is no language model; take a run of a decoder alone with data.source_language empty"
+            f"{found.name}: is no language model ({_purpose(found)}); take a run of a decoder alone with "
+            "data.source_language empty"
         )
     return found.model.as_language_model()
 

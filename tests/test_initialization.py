@@ -19,6 +19,12 @@ from tests.test_cli import tiny_run_arguments
 
 
 @pytest.mark.thorough
+def _without(arguments, *beginnings):
+    """The command without such options, each of one value."""
+    pairs = zip(arguments[::2], arguments[1::2])  # the verb and the config are the first
+    return [word for pair in pairs if not pair[0].startswith(beginnings) for word in pair]
+
+
 def test_pieces_keep_their_vectors_in_a_wider_vocabulary(run, corpus_folder, tmp_path, capsys):  # noqa: F811
     texts = [text for pair in shipped_pairs("train", 2000) for text in pair]
     wider = Tokenizer.train(texts, TokenizerConfig(vocab_size=600, symbols=("<BT>",)))
@@ -26,7 +32,7 @@ def test_pieces_keep_their_vectors_in_a_wider_vocabulary(run, corpus_folder, tmp
     # Frozen, so that what training began with is what it ends with; something must be trained.
     options = ["--start-from", str(run), "--tokenizer.path", str(tmp_path / "wider.model"), "--optimizer.frozen"]
     options += ["*_embedding/*", "encoder_layers_*"]
-    arguments = tiny_run_arguments(corpus_folder, 3)
+    arguments = _without(tiny_run_arguments(corpus_folder, 3), "--tokenizer.")
     assert cli.main([*arguments, "--workdir", str(tmp_path / "tuned"), *options]) == 0
     old, new = trained.load(run), trained.load(tmp_path / "tuned")
     pieces = [each.tokenizers.target.pieces(range(len(each.tokenizers.target))) for each in (old, new)]
@@ -46,9 +52,13 @@ def test_pieces_keep_their_vectors_in_a_wider_vocabulary(run, corpus_folder, tmp
     said = capsys.readouterr().err
     assert f"{len(shared):,} of {len(pieces[1]):,} pieces have a vector there" in said
     assert "as what it starts from has it" not in said
-    other = tiny_run_arguments(corpus_folder, 1) + ["--workdir", str(tmp_path / "other"), "--model.model-dim", "32"]
-    assert cli.main([*other, "--start-from", str(run)]) == 0
-    assert "model: as what it starts from has it (model_dim 16, not 32)" in capsys.readouterr().err
+    # The config's own sizes give way, an option's may not.
+    other = _without(tiny_run_arguments(corpus_folder, 1), "--tokenizer.", "--model.")
+    other += ["--start-from", str(run), "--workdir", str(tmp_path / "other")]
+    assert cli.main([*other, "--model.model-dim", "32"]) == 2
+    assert "model.model_dim: is 32, but 16 in what is started from" in capsys.readouterr().err
+    assert cli.main(other) == 0
+    assert "model: as what it starts from has it (num_layers 1, not 2, " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from mt.commands.closing import report_loss, show_text, show_translations
 from mt.commands.dev_set import dev_evaluation
 from mt.commands.positional import positional
 from mt.commands.reporting import log
+from mt.commands.starting import check_heeded, differences
 from mt.config import RunConfig
 from mt.data.datasets import read_pairs
 from mt.data.pieces import MASK, mask_of
@@ -102,8 +103,9 @@ def main(arguments: Arguments) -> int:
     parallel.use_compilation_cache(default_cache() / "xla")
     run = arguments.workdir
     config = adopt(_searching_as_tuned(arguments.run, run), run)
+    check_heeded(run_config.read(arguments.config), arguments.run, config)
     if config.model != arguments.run.model:
-        log(f"model: as what it starts from has it ({', '.join(_differences(arguments.run.model, config.model))})")
+        log(f"model: as what it starts from has it ({differences(arguments.run.model, config.model)})")
     log(f"devices: {parallel.describe()}")
     check_devices(config)
     if parallel.is_main():
@@ -171,15 +173,6 @@ def _train(run: pathlib.Path, config: RunConfig, stop: Stop) -> bool:
         elif over and config.is_language_model:
             show_text(run, config)
     return over
-
-
-def _differences(asked: Any, taken: Any) -> list[str]:
-    """What a model's config has otherwise than was asked."""
-    if type(asked) is not type(taken):
-        return [f"architecture {taken.architecture}, not {asked.architecture}"]
-    fields = (field.name for field in dataclasses.fields(taken))
-    both = ((name, getattr(taken, name), getattr(asked, name)) for name in fields)
-    return [f"{name} {own}, not {other}" for name, own, other in both if own != other]
 
 
 def _searching_as_tuned(config: RunConfig, run: pathlib.Path) -> RunConfig:

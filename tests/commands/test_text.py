@@ -103,7 +103,7 @@ def test_bert_learns_from_text(bert, corpus_folder, tmp_path, capsys):
     assert json.loads((bert / "evaluation-test.json").read_text())["metrics"]["perplexity"]["score"] > 1
     assert "next_sentence" not in (bert / "metrics.jsonl").read_text()
     assert cli.main(["translate", str(bert)]) == 2
-    assert "was trained on text of one language, and does not translate\n" in capsys.readouterr().err
+    assert "and does not translate; a translator starts from it by --encoder-from\n" in capsys.readouterr().err
     assert cli.main(["export", str(bert), str(tmp_path / "bundle")]) == 0
     assert "pipeline_tag: fill-mask" in (tmp_path / "bundle" / "README.md").read_text()
     assert cli.main(["export", str(bert), str(tmp_path / "programs"), "--format", "stablehlo"]) == 2
@@ -120,6 +120,7 @@ def test_infilling_trains_a_translator_that_another_run_starts_from(corpus_folde
     text = ["--data.source-language", "", "--data.infilling.share", "0.35", "--training.best-by", "loss"]
     assert _train(tiny, run, corpus_folder, *_vocabulary(), *text) == 0
     assert cli.main(["evaluate", str(run)]) == 2
+    assert "is no language model (a translator starts from it by --start-from); " in capsys.readouterr().err
     assert _train(tiny, tmp_path / "tuned", corpus_folder, "--start-from", str(run)) == 0
     assert "starting from" in capsys.readouterr().err
 
@@ -159,7 +160,14 @@ def test_a_translator_starts_from_bert_and_from_gpt(bert, language_model, joined
     assert cli.main(["export", str(joined), str(tmp_path / "bundle"), "--license", "cc0-1.0"]) == 0
     assert str(bert.parent) not in (tmp_path / "bundle" / "config.json").read_text()
     assert _train(tiny, tmp_path / "other", corpus_folder, "--encoder-from", str(language_model)) == 2
-    assert "is a gpt, which is no encoder" in capsys.readouterr().err
+    assert "is a gpt, which is no encoder; name it by decoder_from" in capsys.readouterr().err
+    for options, message in (
+        (["--start-from", str(language_model)], "is a gpt, and what is to be trained a transformer; take a config of"),
+        (["--encoder-from", str(bert), "--model.ff-dim", "64"], "model.ff_dim: is 64, but 32 in what is started"),
+        (["--encoder-from", str(bert), *_vocabulary()], "tokenizer.vocab_size: the vocabulary is that of what is"),
+    ):
+        assert _train(tiny, tmp_path / "other", corpus_folder, *options) == 2
+        assert message in capsys.readouterr().err
     mixed = ["--decoder-from", str(language_model), "--tokenizer.path", str(tmp_path / "small.model")]
     other = Tokenizer.train([french for _, french in shipped_pairs("train", 600)], TokenizerConfig(vocab_size=350))
     (tmp_path / "small.model").write_bytes(other.model)
@@ -172,7 +180,7 @@ def test_a_translator_starts_from_bert_and_from_gpt(bert, language_model, joined
     [
         (["generate", "{lm}", "a", "--max-tokens", "0"], "--max-tokens 0: is not positive"),
         (["generate", "{lm}", "a", "--top-k", "3"], "--top-k: goes with --sample; leave it out"),
-        (["generate", "en_fr_small", "a"], "is no language model"),
+        (["generate", "en_fr_small", "a"], "is no language model .mt translate translates with it.; take a run"),
         (["generate", "{lm}", "Tom " * 90], "text 1: has .* learnt from no more than 64"),
         (["translate", "{lm}"], "does not translate; mt generate goes on with text by it"),
         (["translate", "en_fr_small", "--language-model", "{lm}"], "have different vocabularies"),
