@@ -2,12 +2,12 @@
 
     python -m tests.benchmarks.family --out FOLDER [--steps 1200] [--pretraining-steps 3000] [--seeds 1] [--sizes all …]
 
-All have one vocabulary of 8,000 pieces, and translators 3 + 3 layers of 128 channels; each of the machine's cores has a
-training of its own. With 5,000, 20,000 and all of the corpus' pairs, so many updates each, the best of four checkpoints
-on the dev set: from random weights; with an encoder from a BERT of the English side and a decoder from a GPT of the
-French; and from a denoiser of both sides. The text of one language is that of the whole corpus. Beside them, with all
-pairs, a decoder alone of as many parameters, and shallow fusion with the GPT. What is in FOLDER already is not done
-again.
+All have one vocabulary of 8,000 pieces, and translators 3 + 3 layers of 128 channels; each of the machine's cores has
+a training of its own. With 5,000, 20,000 and all of the corpus' pairs, so many updates each, the best of four
+checkpoints on the dev set: from random weights; with an encoder from a BERT of the English side and a decoder from a
+GPT of the French; with one from an XLNet, and from random weights in its form; and from a denoiser of both sides. The
+text of one language is that of the whole corpus. Beside them, with all pairs, a decoder alone of as many parameters,
+and shallow fusion with the GPT. What is in FOLDER already is not done again.
 """
 
 import argparse
@@ -28,13 +28,17 @@ from mt import trained
 ROOT = pathlib.Path(__file__).parents[2]
 SHIPPED = ROOT / "mt" / "data" / "corpora" / "tatoeba_en_fr"
 SIZES = {"5,000": 5_000, "20,000": 20_000, "all": 146_499}
-TINY, BERT, GPT = (str(ROOT / "configs" / name) for name in ("tatoeba_en_fr_tiny.py", "bert_en.py", "gpt_fr.py"))
+NAMES = "tatoeba_en_fr_tiny.py", "bert_en.py", "gpt_fr.py", "xlnet_en.py"
+TINY, BERT, GPT, XLNET = (str(ROOT / "configs" / name) for name in NAMES)
 ALIKE = ["--model.num-layers", "3", "--model.model-dim", "128", "--model.ff-dim", "512", "--model.num-heads", "4"]
 ALIKE += ["--model.activation", "gelu", "--model.norm-epsilon", "1e-6", "--model.dropout", "0.1"]
 # A translator that is built as BERT and GPT are, for the one that starts from random weights.
 JOINED = ["--model.norm", "post", "--model.decoder-norm", "pre", "--model.source-norm", "True"]
 JOINED += ["--model.scale-embeddings", "False", "--model.tie-embeddings", "target"]
 JOINED += ["--model.positions", "learned", "--model.max-positions", "64"]
+# And as XLNet is.
+DISTANT = ["--model.norm", "post", "--model.decoder-norm", "pre", "--model.positions", "relative"]
+DISTANT += ["--model.scale-embeddings", "False", "--model.tie-embeddings", "target"]
 PLAIN = ["--model.norm", "pre"]
 # As many parameters in blocks as three of an encoder and three of a decoder have.
 ALONE = ["--model.num-layers", "7"]
@@ -122,12 +126,13 @@ def main() -> None:
     denoising = ["--data.source-language", "", "--data.infilling.share", "0.35", "--training.best-by", "loss"]
     denoising += ["--data.train", *text, "--data.dev", str(SHIPPED / "dev.fr"), "--data.test", str(SHIPPED / "test.fr")]
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        bert, gpt, denoiser = (
+        bert, gpt, denoiser, xlnet = (
             pool.submit(train, *words)
             for words in (
                 ("bert", BERT, *ALIKE, *before, *vocabulary),
                 ("gpt", GPT, *ALIKE, *before, *vocabulary),
                 ("denoiser", TINY, *ALIKE, *PLAIN, *before, *vocabulary, *denoising),
+                ("xlnet", XLNET, *ALIKE, *before, *vocabulary),
             )
         )
         pretrained = ["--encoder-from", str(bert.result()), "--decoder-from", str(gpt.result())]
@@ -135,6 +140,8 @@ def main() -> None:
             "random": [*ALIKE, *JOINED, *vocabulary],
             "bert": ["--encoder-from", str(bert.result()), *ALIKE, *JOINED],
             "bert-gpt": [*pretrained, *ALIKE],
+            "distances": [*ALIKE, *DISTANT, *vocabulary],
+            "xlnet": ["--encoder-from", str(xlnet.result()), *ALIKE, *DISTANT],
             "plain": [*ALIKE, *PLAIN, *vocabulary],
             "denoised": ["--start-from", str(denoiser.result())],
         }
