@@ -1,0 +1,39 @@
+"""English to French, each sentence read by itself: what documents_en_fr.py is compared with. Of the same data, sizes,
+positions and updates, but without memory.
+
+    MT_CORPORA=FOLDER mt train configs/sentences_en_fr.py --workdir runs/sentences
+"""
+
+from mt.config import RunConfig
+from mt.data.batching import BatchingConfig
+from mt.data.pipeline import DataConfig
+from mt.data.tokenized import FilterConfig
+from mt.data.tokenizer import TokenizerConfig
+from mt.models.transformer import TransformerConfig
+from mt.training.loop import TrainingConfig
+from mt.training.optimizer import OptimizerConfig
+
+
+def get_config() -> RunConfig:
+    """The config; see the top of this file."""
+    return RunConfig(
+        model=TransformerConfig(
+            num_layers=4, model_dim=128, ff_dim=512, num_heads=4, norm="pre", positions="relative", dropout=0.1
+        ),
+        tokenizer=TokenizerConfig(vocab_size=8000, kind="bpe"),
+        data=DataConfig(
+            train=(
+                "$MT_CORPORA/bible-docs",
+                "$MT_CORPORA/php-docs",
+                "$MT_CORPORA/python-docs",
+                "$MT_CORPORA/canlaws-docs",
+            ),
+            train_weights=(1, 1, 1, 0.1),
+            batching=BatchingConfig("packing", batch_tokens=2048, row_length=128),
+            filter=FilterConfig(duplicates="keep"),
+        ),
+        optimizer=OptimizerConfig(
+            kind="muon", newton_schulz_steps=3, learning_rate=1e-2, schedule="linear", warmup_steps=400, clip_norm=1.0
+        ),
+        training=TrainingConfig(steps=6000, evaluate_every=1000, dev_sentences=500),
+    )
