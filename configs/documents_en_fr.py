@@ -5,8 +5,8 @@ those before it, and written with that of their translations.
     mt translate runs/documents --documents < book.en > book.fr
 
 FOLDER has folders with train.en, train.fr and so on, whose documents have blank lines between them; any others do:
---data.train novels --data.dev others. The same model that reads each sentence by itself, to compare with:
---model.architecture transformer --model.positions relative --data.batching.kind packing.
+--data.train novels --data.train-weights 1 --data.dev others. The same model that reads each sentence by itself, to
+compare with, is sentences_en_fr.py.
 """
 
 from mt.config import RunConfig
@@ -27,12 +27,18 @@ def get_config() -> RunConfig:
         ),
         tokenizer=TokenizerConfig(vocab_size=8000, kind="bpe"),
         data=DataConfig(
-            train=("$MT_CORPORA/bible-docs", "$MT_CORPORA/php-docs", "$MT_CORPORA/python-docs"),
+            train=(
+                "$MT_CORPORA/bible-docs",
+                "$MT_CORPORA/php-docs",
+                "$MT_CORPORA/python-docs",
+                "$MT_CORPORA/canlaws-docs",
+            ),
+            train_weights=(1, 1, 1, 0.1),
             batching=BatchingConfig("documents", batch_tokens=2048, row_length=128),
             filter=FilterConfig(duplicates="keep"),
         ),
         optimizer=OptimizerConfig(
             kind="muon", newton_schulz_steps=3, learning_rate=1e-2, schedule="linear", warmup_steps=400, clip_norm=1.0
         ),
-        training=TrainingConfig(steps=6000, evaluate_every=1000, dev_sentences=500),
+        training=TrainingConfig(steps=3000, evaluate_every=1500, dev_sentences=300),
     )

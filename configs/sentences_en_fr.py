@@ -35,5 +35,5 @@ def get_config() -> RunConfig:
         optimizer=OptimizerConfig(
             kind="muon", newton_schulz_steps=3, learning_rate=1e-2, schedule="linear", warmup_steps=400, clip_norm=1.0
         ),
-        training=TrainingConfig(steps=6000, evaluate_every=1000, dev_sentences=500),
+        training=TrainingConfig(steps=3000, evaluate_every=1500, dev_sentences=300),
     )

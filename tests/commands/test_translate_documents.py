@@ -14,7 +14,7 @@ pytestmark = pytest.mark.thorough
 SMALL = {"model.num-layers": 1, "model.model-dim": 16, "model.ff-dim": 32, "model.num-heads": 2}
 SMALL |= {"model.memory-length": 40, "training.steps": 6, "training.evaluate-every": 3, "training.log-every": 1}
 SMALL |= {"data.batching.batch-tokens": 512, "data.batching.row-length": 64, "tokenizer.vocab-size": 400}
-SMALL |= {"training.dev-sentences": 8, "training.dev-search": "greedy"}
+SMALL |= {"training.dev-sentences": 8, "training.dev-search": "greedy", "data.train-weights": 1}
 
 
 @pytest.fixture(scope="module")
