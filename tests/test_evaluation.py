@@ -3,12 +3,24 @@
 import pytest
 import sacrebleu
 
-from mt.evaluation import moses_bleu
+from mt.evaluation import document_bleu, moses_bleu, score
 
-pytest.importorskip("sacremoses", reason="sacremoses is not installed")
+
+def test_bleu_of_documents_is_that_of_their_lines_in_one():
+    hypotheses = ["Le chat est là.", "Il dort toujours ici.", "Une autre phrase.", "Elle est vide."]
+    references = ["Le chat est là.", "Il dort ici.", "Une autre chose.", "Elle est vide."]
+    whole = (
+        [f"{texts[0]} {texts[1]}" for texts in (hypotheses, references)],
+        [f"{texts[2]} {texts[3]}" for texts in (hypotheses, references)],
+    )
+    expected = score(*zip(*whole))["BLEU"]
+    assert document_bleu(hypotheses, references, [3, 3, 5, 5]) == expected
+    # Four-grams reach over the ends of lines, so it is another figure than the lines'.
+    assert document_bleu(hypotheses, references, [1, 2, 3, 4]) == score(hypotheses, references)["BLEU"] != expected
 
 
 def test_moses_bleu_is_that_of_moses_tokens():
+    pytest.importorskip("sacremoses", reason="sacremoses is not installed")
     hypotheses = ["L’homme s'assoit, « bien sûr ».", "UN CHIEN COURT DANS LE PARC ."]
     references = ["L'homme s'assoit, \"bien sûr\".", "Un chien court dans le grand parc."]
     # By tokenizer.perl's rules for French, by hand.

@@ -72,7 +72,7 @@ def show_translations(run: pathlib.Path, config: RunConfig) -> None:
     pairs, numbers = read_split_in_documents(run, split)
     translator = Translator.of(found)
     translations = translate_all(translator, [source for source, _ in pairs], {}, numbers)
-    result = report(split, found.name, translations, pairs)
+    result = report(split, found.name, translations, pairs, numbers)
     write_json(run / f"evaluation-{split}.json", result)
     print()
     for number in range(0, len(pairs), max(1, len(pairs) // 4)):

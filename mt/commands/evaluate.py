@@ -29,7 +29,8 @@ _CHUNK = 512  # sentences that are translated before the progress bar moves
 @dataclasses.dataclass(frozen=True)
 class Arguments:
     """Translates a test set and compares it with its reference: BLEU, chrF and TER by sacreBLEU on
-    detokenised text (TER is lower-cased, as sacreBLEU has it). Of a language model, its perplexity on the test set.
+    detokenised text (TER is lower-cased, as sacreBLEU has it), and BLEU of whole documents where blank lines part several.
+    Of a language model, its perplexity on the test set.
 
     Attributes:
         run: the --workdir of a training, a bundle, or the name of a model that ships.
@@ -106,7 +107,8 @@ def main(arguments: Arguments) -> None:
         sources = [source for source, _ in pairs]
         options = arguments.search.given() | {"split_sentences": arguments.split_sentences}
         translations = translate_all(translator, sources, options, numbers)
-        result = report(name, found.name, translations, pairs, found.languages.target if arguments.moses else "")
+        moses = found.languages.target if arguments.moses else ""
+        result = report(name, found.name, translations, pairs, numbers, moses)
         if "translations" in written:
             write_atomically(written["translations"], "".join(f"{line}\n" for line in translations).encode())
     own = (
@@ -174,11 +176,27 @@ def translate_all(
 
 
 def report(
-    name: str, model: str, translations: list[str], pairs: list[tuple[str, str]], moses: str = ""
+    name: str,
+    model: str,
+    translations: list[str],
+    pairs: list[tuple[str, str]],
+    documents: list[int],
+    moses: str = "",
 ) -> dict[str, Any]:
-    """Prints the metrics as a table, and returns them with what they are of; `moses` is a language for its BLEU too."""
+    """Prints the metrics as a table, and returns them with what they are of.
+
+    Args:
+        name: of the test set.
+        model: what has translated.
+        translations: of all pairs.
+        pairs: sources and references.
+        documents: the number of each pair's document; where there are several, BLEU of whole ones is among the metrics.
+        moses: a language for BLEU by its rules too.
+    """
     references = [reference for _, reference in pairs]
     metrics = evaluation.score(translations, references)
+    if len({number for number, pair in zip(documents, pairs) if not is_blank(pair)}) > 1:
+        metrics["document BLEU"] = evaluation.document_bleu(translations, references, documents)
     if moses:
         metrics["BLEU by Moses"] = evaluation.moses_bleu(translations, references, moses)
     return tell(name, model, len(pairs), metrics)

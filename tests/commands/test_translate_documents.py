@@ -86,9 +86,10 @@ def test_pairs_are_scored_in_documents(run, corpus, capsys):
 
 
 def test_it_is_evaluated_in_documents(run, corpus, tmp_path):
-    before = json.loads((run / "evaluation-test.json").read_text())["metrics"]["chrF"]["score"]
+    before = json.loads((run / "evaluation-test.json").read_text())["metrics"]
     assert cli.main(["evaluate", str(run)]) == 0
-    assert json.loads((run / "evaluation-test.json").read_text())["metrics"]["chrF"]["score"] == before
+    assert json.loads((run / "evaluation-test.json").read_text())["metrics"] == before
+    assert list(before) == ["BLEU", "chrF", "TER", "document BLEU"]
     found = {}
     for name, options in (("whole", []), ("less", ["--memory-length", "3"])):
         files = ["--source", str(corpus / "test.en"), "--reference", str(corpus / "test.fr")]
