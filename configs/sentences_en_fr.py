@@ -4,36 +4,20 @@ positions and updates, but without memory.
     MT_CORPORA=FOLDER mt train configs/sentences_en_fr.py --workdir runs/sentences
 """
 
-from mt.config import RunConfig
-from mt.data.batching import BatchingConfig
-from mt.data.pipeline import DataConfig
-from mt.data.tokenized import FilterConfig
-from mt.data.tokenizer import TokenizerConfig
+import dataclasses
+import pathlib
+
+from mt import config
 from mt.models.transformer import TransformerConfig
-from mt.training.loop import TrainingConfig
-from mt.training.optimizer import OptimizerConfig
 
 
-def get_config() -> RunConfig:
+def get_config() -> config.RunConfig:
     """The config; see the top of this file."""
-    return RunConfig(
-        model=TransformerConfig(
-            num_layers=4, model_dim=128, ff_dim=512, num_heads=4, norm="pre", positions="relative", dropout=0.1
-        ),
-        tokenizer=TokenizerConfig(vocab_size=8000, kind="bpe"),
-        data=DataConfig(
-            train=(
-                "$MT_CORPORA/bible-docs",
-                "$MT_CORPORA/php-docs",
-                "$MT_CORPORA/python-docs",
-                "$MT_CORPORA/canlaws-docs",
-            ),
-            train_weights=(1, 1, 1, 0.1),
-            batching=BatchingConfig("packing", batch_tokens=2048, row_length=128),
-            filter=FilterConfig(duplicates="keep"),
-        ),
-        optimizer=OptimizerConfig(
-            kind="muon", newton_schulz_steps=3, learning_rate=1e-2, schedule="linear", warmup_steps=400, clip_norm=1.0
-        ),
-        training=TrainingConfig(steps=3000, evaluate_every=1500, dev_sentences=300),
+    documents = config.read(pathlib.Path(__file__).with_name("documents_en_fr.py"))
+    fields = [field.name for field in dataclasses.fields(TransformerConfig) if field.name != "architecture"]
+    data = documents.data
+    return dataclasses.replace(
+        documents,
+        model=TransformerConfig(**{field: getattr(documents.model, field) for field in fields}),
+        data=dataclasses.replace(data, batching=dataclasses.replace(data.batching, kind="packing")),
     )

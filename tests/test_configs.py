@@ -1,4 +1,3 @@
-import dataclasses
 import shutil
 
 import jax
@@ -22,19 +21,6 @@ def test_every_config_builds_a_model_and_survives_json(path):
     jax.eval_shape(lambda: model.init(jax.random.key(0), dummy_batch()))
     assert from_json(run_config.RunConfig, to_json(config), "there") == config
     assert f"mt train configs/{path.name}" in path.read_text()
-
-
-def test_sentences_are_compared_with_documents_and_nothing_else():
-    documents, sentences = (
-        run_config.read(ROOT / "configs" / f"{each}_en_fr.py") for each in ("documents", "sentences")
-    )
-    batching = dataclasses.replace(documents.data.batching, kind="packing")
-    data = dataclasses.replace(documents.data, batching=batching)
-    assert dataclasses.replace(documents, data=data, model=sentences.model) == sentences
-    fields = [field.name for field in dataclasses.fields(sentences.model) if field.name != "architecture"]
-    assert [getattr(documents.model, field) for field in fields] == [
-        getattr(sentences.model, field) for field in fields
-    ]
 
 
 @pytest.mark.thorough
