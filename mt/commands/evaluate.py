@@ -29,8 +29,8 @@ _CHUNK = 512  # sentences that are translated before the progress bar moves
 @dataclasses.dataclass(frozen=True)
 class Arguments:
     """Translates a test set and compares it with its reference: BLEU, chrF and TER by sacreBLEU on
-    detokenised text (TER is lower-cased, as sacreBLEU has it), and BLEU of whole documents where blank lines part several.
-    Of a language model, its perplexity on the test set.
+    detokenised text (TER is lower-cased, as sacreBLEU has it), and BLEU of whole documents where blank lines part
+    several. Of a language model, its perplexity on the test set.
 
     Attributes:
         run: the --workdir of a training, a bundle, or the name of a model that ships.
