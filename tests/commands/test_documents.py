@@ -3,24 +3,18 @@
 import json
 import shutil
 
-import numpy as np
 import pytest
 
-from mt import cli
-from tests.conftest import ROOT, shipped_pairs
-from tests.training.test_loop import saved_arrays
+from tests.conftest import shipped_pairs
+from tests.trainings import REMEMBERING, SMALL, check_gone_on_with_exactly, saved_arrays, train_config
 
 pytestmark = pytest.mark.thorough
 
-SMALL = {"model.num-layers": 2, "model.model-dim": 16, "model.ff-dim": 32, "model.num-heads": 2}
-SMALL |= {"model.memory-length": 40, "training.steps": 6, "training.evaluate-every": 3, "training.log-every": 1}
-SMALL |= {"data.batching.batch-tokens": 512, "data.batching.row-length": 64, "tokenizer.vocab-size": 400}
+FIELDS = SMALL | REMEMBERING | {"model.num-layers": 2}
 
 
 def _train(run, corpus, *options):
-    words = [word for name, value in SMALL.items() for word in (f"--{name}", str(value))]
-    config = str(ROOT / "configs" / "transformer_xl_fr.py")
-    return cli.main(["train", config, "--workdir", str(run), "--data.train", str(corpus), *words, *options])
+    return train_config("transformer_xl_fr.py", run, FIELDS, "--data.train", str(corpus), *options)
 
 
 @pytest.fixture(scope="module")
@@ -41,16 +35,7 @@ def run(novels, tmp_path_factory):
 
 
 def test_it_is_gone_on_with_exactly(run, novels):
-    # As if it had been killed after its third step.
-    stopped = run.with_name("stopped")
-    shutil.copytree(run, stopped)
-    shutil.rmtree(stopped / "checkpoints" / "6")
-    assert _train(stopped, novels) == 0
-    for name in ("params", "optimizer_state", "carry"):
-        one, other = (saved_arrays(each, 6, name) for each in (run, stopped))
-        assert one.keys() == other.keys() and one
-        for path, array in one.items():
-            np.testing.assert_array_equal(array, other[path], err_msg=path)
+    check_gone_on_with_exactly(run, lambda each: _train(each, novels), ("params", "optimizer_state", "carry"))
     assert any((array != 0).any() for array in saved_arrays(run, 6, "carry").values())
 
 

@@ -9,19 +9,16 @@ import pytest
 
 from mt import Translator, cli
 from mt.data.tokenizer import Tokenizer, TokenizerConfig
-from tests.conftest import ROOT, shipped_pairs
+from tests.conftest import shipped_pairs
+from tests.trainings import SMALL, train_config
 
 pytestmark = pytest.mark.thorough
 
-SMALL = {"model.num-layers": 1, "model.model-dim": 16, "model.ff-dim": 32, "model.num-heads": 2}
-SMALL |= {"training.steps": 4, "training.evaluate-every": 2, "training.log-every": 1}
-SMALL |= {"data.batching.batch-tokens": 512}
+FIELDS = SMALL | {"training.steps": 4, "training.evaluate-every": 2}
 
 
 def _train(config, run, corpus, *options):
-    small = [word for name, value in SMALL.items() for word in (f"--{name}", str(value))]
-    config = str(ROOT / "configs" / config)
-    return cli.main(["train", config, "--workdir", str(run), "--data.train", str(corpus), *small, *options])
+    return train_config(config, run, FIELDS, "--data.train", str(corpus), *options)
 
 
 def _vocabulary(*symbols):

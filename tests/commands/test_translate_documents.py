@@ -1,20 +1,15 @@
 """A translator of documents from the command line: trained, gone on with, evaluated, and as many lines out as in."""
 
 import json
-import shutil
 
-import numpy as np
 import pytest
 
 from mt import cli
-from tests.conftest import ROOT, shipped_pairs
-from tests.training.test_loop import saved_arrays
+from tests.conftest import shipped_pairs
+from tests.trainings import REMEMBERING, SMALL, check_gone_on_with_exactly, train_config
 
 pytestmark = pytest.mark.thorough
-SMALL = {"model.num-layers": 1, "model.model-dim": 16, "model.ff-dim": 32, "model.num-heads": 2}
-SMALL |= {"model.memory-length": 40, "training.steps": 6, "training.evaluate-every": 3, "training.log-every": 1}
-SMALL |= {"data.batching.batch-tokens": 512, "data.batching.row-length": 64, "tokenizer.vocab-size": 400}
-SMALL |= {"training.dev-sentences": 8, "training.dev-search": "greedy", "data.train-weights": 1}
+FIELDS = SMALL | REMEMBERING | {"training.dev-sentences": 8, "training.dev-search": "greedy", "data.train-weights": 1}
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +23,7 @@ def corpus(tmp_path_factory):
 
 
 def _train(run, corpus, *options):
-    words = [word for name, value in SMALL.items() for word in (f"--{name}", str(value))]
-    config = str(ROOT / "configs" / "documents_en_fr.py")
-    return cli.main(["train", config, "--workdir", str(run), "--data.train", str(corpus), *words, *options])
+    return train_config("documents_en_fr.py", run, FIELDS, "--data.train", str(corpus), *options)
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +34,7 @@ def run(corpus, tmp_path_factory):
 
 
 def test_it_is_gone_on_with_exactly(run, corpus):
-    stopped = run.with_name("stopped")
-    shutil.copytree(run, stopped)
-    shutil.rmtree(stopped / "checkpoints" / "6")
-    assert _train(stopped, corpus) == 0
-    for name in ("params", "carry"):
-        one, other = (saved_arrays(each, 6, name) for each in (run, stopped))
-        assert one.keys() == other.keys() and one
-        for path, array in one.items():
-            np.testing.assert_array_equal(array, other[path], err_msg=path)
+    check_gone_on_with_exactly(run, lambda each: _train(each, corpus), ("params", "carry"))
 
 
 def test_as_many_lines_come_out_as_went_in(run, tmp_path, capsys):

@@ -15,7 +15,7 @@ import numpy as np
 
 from tests.reliability.kill import end, make_corpus, start
 from tests.test_cli import tiny_run_arguments
-from tests.training.test_loop import saved_arrays
+from tests.trainings import saved_arrays
 
 # Adam divides by the gradient's size: where that is rounding and nothing else, the update would be too.
 EPSILON = ["--optimizer.epsilon", "1e-2", "--optimizer.warmup-steps", "1"]

@@ -19,12 +19,10 @@ import sys
 import tempfile
 import time
 
-import numpy as np
-
 from mt import checkpoint
 from tests.conftest import shipped_pairs
 from tests.test_cli import tiny_run_arguments
-from tests.training.test_loop import saved_arrays
+from tests.trainings import check_same_arrays
 
 WITHIN = 60.0  # seconds that are left to a process to notice that another has died
 _STARTING = 12.0  # seconds
@@ -125,11 +123,7 @@ def survives(
     last = start(arguments, devices, processes)
     said = end(last, 900)
     assert all(each.returncode == 0 for each in last), said
-    for name in ("params", "optimizer_state"):
-        one, other = (saved_arrays(run, steps, name) for run in (whole, killed))
-        assert one.keys() == other.keys() and len(one) > 10
-        for path, array in one.items():
-            np.testing.assert_array_equal(array, other[path], err_msg=path)
+    check_same_arrays((whole, killed), steps, ("params", "optimizer_state"))
     return count
 
 

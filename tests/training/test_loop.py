@@ -9,8 +9,6 @@ import sys
 import time
 
 import jax
-import numpy as np
-import orbax.checkpoint as ocp
 import pytest
 
 from mt import checkpoint, cli, parallel
@@ -26,6 +24,7 @@ from mt.training.stopping import Stop, Stopped
 from mt.training.train_step import initial_state, make_train_step, train_on_devices
 from tests.conftest import random_params, tiny_config
 from tests.test_cli import tiny_run_arguments
+from tests.trainings import check_same_arrays
 
 
 def test_stopped_and_resumed_is_never_stopped(corpus_folder, tmp_path, monkeypatch, capfd):
@@ -51,11 +50,7 @@ def test_stopped_and_resumed_is_never_stopped(corpus_folder, tmp_path, monkeypat
     assert cli.main([*arguments, "--workdir", str(tmp_path / "stopped")]) == 0
     assert "going on from step 5" in capfd.readouterr().err
 
-    for name in ("params", "optimizer_state"):
-        one, other = (saved_arrays(tmp_path / run, 9, name) for run in ("whole", "stopped"))
-        assert len(one) == len(other) > 10
-        for path, array in one.items():
-            np.testing.assert_array_equal(array, other[path], err_msg=path)
+    check_same_arrays((tmp_path / "whole", tmp_path / "stopped"), 9, ("params", "optimizer_state"))
     logged = [json.loads(line) for line in (tmp_path / "stopped" / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in logged if "dev/bleu" in line] == [3, 6, 9]
     assert any((tmp_path / "whole" / "tensorboard").iterdir())
@@ -126,16 +121,6 @@ def test_what_is_said_of_unsound_numbers():
         assert "back to the checkpoint of step 6" in watch.roll_back(9, 6)
     with pytest.raises(UserError, match="leapt up once more, after 3 returns to the checkpoint of step 6"):
         watch.roll_back(9, 6)
-
-
-def saved_arrays(run, step, name):
-    """What a checkpoint holds under a name, by path, on however many devices and hosts it was saved."""
-    path = run / "checkpoints" / str(step) / name
-    with ocp.PyTreeCheckpointer() as checkpointer:
-        tree = checkpointer.metadata(path).item_metadata.tree
-        as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
-        found = checkpointer.restore(path, args=ocp.args.PyTreeRestore(restore_args=as_numpy))
-    return {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(found)}
 
 
 def test_nothing_is_compiled_after_every_shape_was_seen(corpus_folder, tokenizers):
