@@ -6,7 +6,7 @@ those before it, and written with that of their translations.
 
 FOLDER has folders with train.en, train.fr and so on, whose documents have blank lines between them; any others do:
 --data.train novels --data.train-weights 1 --data.dev others. The same model that reads each sentence by itself, to
-compare with, is sentences_en_fr.py.
+compare with, is sentences_en_fr.py, and this one can go on from that one's: --start-from runs/sentences.
 """
 
 from mt.config import RunConfig

@@ -53,7 +53,7 @@ def adopt(config: RunConfig, run: pathlib.Path | None = None) -> RunConfig:
     if run is not None and (run / trained.CONFIG).is_file():
         model = _model(run)
     elif folder := start(config):
-        model = _model(folder)
+        model = _as(type(config.model), _model(folder), config.model)
         if type(model) is not type(config.model):
             part = next((f", or name it by {side}_from" for side in ("encoder", "decoder") if hasattr(model, side)), "")
             raise UserError(
@@ -67,6 +67,15 @@ def adopt(config: RunConfig, run: pathlib.Path | None = None) -> RunConfig:
         return dataclasses.replace(config, model=joined(config.model, forms, names))
     own = {name: getattr(config.model, name) for name in _OWN if hasattr(model, name) and hasattr(config.model, name)}
     return dataclasses.replace(config, model=dataclasses.replace(model, **own))
+
+
+def _as(kind: type, model: ModelConfig, own: ModelConfig) -> ModelConfig:
+    """A model as one of a kind that is a special one of its own: what only that kind has is as the config says."""
+    if not issubclass(kind, type(model)) or kind is type(model):
+        return model
+    fields = [field.name for field in dataclasses.fields(model) if field.name != "architecture"]
+    found: ModelConfig = dataclasses.replace(own, **{field: getattr(model, field) for field in fields})
+    return found
 
 
 def _model(folder: pathlib.Path) -> ModelConfig:

@@ -1,5 +1,6 @@
 """Training goes on from another model, also over another vocabulary."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import jax
@@ -7,24 +8,27 @@ import numpy as np
 import pytest
 
 from mt import cli, trained
+from mt import config as run_config
 from mt.data.tokenizer import Tokenizer, TokenizerConfig
 from mt.data.tokenizers import Tokenizers
 from mt.errors import UserError
-from mt.initialization import starting_params
+from mt.files import write_json
+from mt.initialization import adopt, starting_params
 from mt.models.gpt import GptConfig
+from mt.models.interface import dummy_batch
 from mt.models.transformer_xl import TransformerXlConfig
 from tests.commands.test_average import run  # noqa: F401
-from tests.conftest import random_params, shipped_pairs
+from tests.conftest import ROOT, random_params, shipped_pairs
 from tests.test_cli import tiny_run_arguments
 
 
-@pytest.mark.thorough
 def _without(arguments, *beginnings):
     """The command without such options, each of one value."""
     pairs = zip(arguments[::2], arguments[1::2])  # the verb and the config are the first
     return [word for pair in pairs if not pair[0].startswith(beginnings) for word in pair]
 
 
+@pytest.mark.thorough
 def test_pieces_keep_their_vectors_in_a_wider_vocabulary(run, corpus_folder, tmp_path, capsys):  # noqa: F811
     texts = [text for pair in shipped_pairs("train", 2000) for text in pair]
     wider = Tokenizer.train(texts, TokenizerConfig(vocab_size=600, symbols=("<BT>",)))
@@ -89,3 +93,18 @@ def test_a_language_models_pieces_keep_their_vectors_too(config):
         for one, other in zip(jax.tree.leaves(params[name]), jax.tree.leaves(begun[name]), strict=True):
             assert len(other) == len(new.target)
             np.testing.assert_array_equal(np.asarray(one)[before], np.asarray(other)[after])
+
+
+def test_a_translator_of_documents_starts_from_one_of_sentences(tmp_path):
+    configs = ROOT / "configs"
+    documents, sentences = (run_config.read(configs / f"{each}_en_fr.py") for each in ("documents", "sentences"))
+    folder, wider = tmp_path / "sentences", dataclasses.replace(sentences.model, ff_dim=640)
+    folder.mkdir()
+    write_json(folder / "config.json", run_config.describe(dataclasses.replace(sentences, model=wider), "none"))
+    adopted = adopt(dataclasses.replace(documents, start_from=str(folder))).model
+    assert adopted == dataclasses.replace(documents.model, ff_dim=640)
+    models = [config.build(50) for config in (adopted, wider)]
+    trees = [jax.eval_shape(each.init, jax.random.key(0), dummy_batch())["params"] for each in models]
+    assert trees[0] == trees[1]
+    with pytest.raises(UserError, match="is a transformer, and what is to be trained a gpt; take a config of a tr"):
+        adopt(dataclasses.replace(run_config.read(configs / "gpt_fr.py"), start_from=str(folder)))
