@@ -79,7 +79,8 @@ def test_evaluate_a_split_and_files(run, corpus_folder, tmp_path, capsys):
     assert cli.main(["evaluate", str(run), "--corpus", str(other), "--beam-size", "2"]) == 0
     found = json.loads((run / "evaluation-more-docs.json").read_text())
     assert found["name"] == "more-docs" and found["sentences"] == 40
-    assert found["metrics"] == json.loads((tmp_path / "e.json").read_text())["metrics"]
+    metrics = json.loads((tmp_path / "e.json").read_text())["metrics"]
+    assert found["metrics"].pop("document BLEU")["score"] >= 0 and found["metrics"] == metrics
 
 
 def test_translate_files_and_n_best(run, tmp_path, capsys):
