@@ -62,7 +62,8 @@ def test_pieces_keep_their_vectors_in_a_wider_vocabulary(run, corpus_folder, tmp
     assert cli.main([*other, "--model.model-dim", "32"]) == 2
     assert "model.model_dim: is 32, but 16 in what is started from" in capsys.readouterr().err
     assert cli.main(other) == 0
-    assert "model: as what it starts from has it (num_layers 1, not 2, " in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "model: as what it starts from has it (num_layers 1, not 2, " in said and "model_dim 16, not 128" in said
 
 
 @pytest.mark.parametrize(

@@ -41,12 +41,12 @@ def saved_arrays(run: pathlib.Path, step: int, name: str) -> dict[str, np.ndarra
 
 
 def check_same_arrays(
-    runs: tuple[pathlib.Path, pathlib.Path], step: int, names: Iterable[str], tolerance: float = 0.0
+    runs: tuple[pathlib.Path, pathlib.Path], step: int, names: Iterable[str], tolerance: float = 0.0, least: int = 11
 ) -> None:
-    """That two runs' checkpoints of a step hold the same under each of the names."""
+    """That two runs' checkpoints of a step hold the same under each of the names, and so many arrays at least."""
     for name in names:
         one, other = (saved_arrays(run, step, name) for run in runs)
-        assert one.keys() == other.keys() and one
+        assert one.keys() == other.keys() and len(one) >= least
         for path, array in one.items():
             np.testing.assert_allclose(array, other[path], rtol=0, atol=tolerance, err_msg=path)
 
@@ -59,4 +59,4 @@ def check_gone_on_with_exactly(
     shutil.copytree(run, stopped)
     shutil.rmtree(stopped / "checkpoints" / str(step))
     assert train(stopped) == 0
-    check_same_arrays((run, stopped), step, names)
+    check_same_arrays((run, stopped), step, names, least=1)  # a memory is few
