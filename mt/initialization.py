@@ -55,7 +55,8 @@ def adopt(config: RunConfig, run: pathlib.Path | None = None) -> RunConfig:
     elif folder := start(config):
         model = _as(type(config.model), _model(folder), config.model)
         if type(model) is not type(config.model):
-            part = next((f", or name it by {side}_from" for side in ("encoder", "decoder") if hasattr(model, side)), "")
+            sides = [side for side in ("encoder", "decoder") if hasattr(type(model), side)]
+            part = "".join(f", or name it by {side}_from" for side in sides)
             raise UserError(
                 f"start_from: {folder} is a {model.architecture}, and what is to be trained a "
                 f"{config.model.architecture}; take a config of a {model.architecture}{part}"

@@ -33,7 +33,7 @@ def joined(config: Any, parts: Mapping[str, Any], names: Mapping[str, str]) -> T
         form = getattr(part, side, None)
         if form is None:
             other = {"encoder": "decoder", "decoder": "encoder"}[side]
-            remedy = f"name it by {other}_from" if hasattr(part, other) else "leave it out"
+            remedy = f"name it by {other}_from" if hasattr(type(part), other) else "leave it out"
             raise UserError(f"{side}_from: {names[side]} is a {part.architecture}, which is no {side}; {remedy}")
         form = {field: getattr(part, field) for field in _SHARED if hasattr(part, field)} | _ALWAYS | form
         for field, value in form.items():
