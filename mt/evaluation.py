@@ -1,6 +1,7 @@
 """Corpus metrics by sacreBLEU (Post 2018) on detokenised text, with their signatures: BLEU and chrF cased, TER not."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import sacrebleu
 
@@ -13,12 +14,14 @@ def score(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, dic
     Returns:
         A metric's name to its "score" (0 to 100; TER: the lower the better) and "signature".
     """
-    found: dict[str, dict[str, float | str]] = {}
-    for metric in (sacrebleu.BLEU(), sacrebleu.CHRF(), sacrebleu.TER()):
-        result = metric.corpus_score(list(hypotheses), [list(references)])
-        name = {"chrF2": "chrF"}.get(result.name, result.name)
-        found[name] = {"score": round(result.score, 4), "signature": str(metric.get_signature())}
-    return found
+    metrics = {"BLEU": sacrebleu.BLEU(), "chrF": sacrebleu.CHRF(), "TER": sacrebleu.TER()}
+    return {name: _signed(metric, hypotheses, references) for name, metric in metrics.items()}
+
+
+def _signed(metric: Any, hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, float | str]:
+    """A metric of sacreBLEU's, as "score" and "signature"."""
+    result = metric.corpus_score(list(hypotheses), [list(references)])
+    return {"score": round(result.score, 4), "signature": str(metric.get_signature())}
 
 
 def document_bleu(
@@ -39,10 +42,7 @@ def document_bleu(
     for number, *both in zip(documents, hypotheses, references, strict=True):
         for side, line in zip(texts, both):
             side.setdefault(number, []).append(line)
-    metric = sacrebleu.BLEU()
-    whole = [[" ".join(lines) for lines in side.values()] for side in texts]
-    result = metric.corpus_score(whole[0], [whole[1]])
-    return {"score": round(result.score, 4), "signature": str(metric.get_signature())}
+    return _signed(sacrebleu.BLEU(), *([" ".join(lines) for lines in side.values()] for side in texts))
 
 
 def score_by(metric: str, hypotheses: Sequence[str], references: Sequence[str]) -> float:

@@ -19,9 +19,9 @@ def check_heeded(file: RunConfig, asked: RunConfig, taken: RunConfig) -> None:
     Raises:
         UserError: an option says otherwise than that model has it, or of which vocabulary one is to be learnt.
     """
-    changed = _differences(file.model, asked.model)
+    changed = {name for name, *_ in _differences(file.model, asked.model)}
     for name, own, wanted in _differences(taken.model, asked.model):
-        if name in {name for name, *_ in changed}:
+        if name in changed:
             raise UserError(f"model.{name}: is {wanted}, but {own} in what is started from; leave it out")
     if has_tokenizers(asked):
         for name, *_ in _differences(file.tokenizer, asked.tokenizer):

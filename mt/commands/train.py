@@ -103,7 +103,8 @@ def main(arguments: Arguments) -> int:
     parallel.use_compilation_cache(default_cache() / "xla")
     run = arguments.workdir
     config = adopt(_searching_as_tuned(arguments.run, run), run)
-    check_heeded(run_config.read(arguments.config), arguments.run, config)
+    if config.model != arguments.run.model or has_tokenizers(arguments.run):
+        check_heeded(run_config.read(arguments.config), arguments.run, config)
     if config.model != arguments.run.model:
         log(f"model: as what it starts from has it ({differences(arguments.run.model, config.model)})")
     log(f"devices: {parallel.describe()}")

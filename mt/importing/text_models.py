@@ -154,9 +154,8 @@ def _tokenizers(folder: pathlib.Path, lower_case: bool) -> Tokenizers:
 def _weights(folder: pathlib.Path, prefix: str) -> tuple[dict[str, np.ndarray], str]:
     """The tensors without what their names begin with where the model has heads, and that, "" if it has none."""
     found = read_weights(folder)
-    return {name.removeprefix(prefix): values for name, values in found.items()}, (
-        prefix if any(name.startswith(prefix) for name in found) else ""
-    )
+    own = prefix if any(name.startswith(prefix) for name in found) else ""
+    return {name.removeprefix(own): values for name, values in found.items()}, own
 
 
 def _named(name: str, prefix: str) -> str:

@@ -33,12 +33,11 @@ TINY, BERT, GPT, XLNET = (str(ROOT / "configs" / name) for name in NAMES)
 ALIKE = ["--model.num-layers", "3", "--model.model-dim", "128", "--model.ff-dim", "512", "--model.num-heads", "4"]
 ALIKE += ["--model.activation", "gelu", "--model.norm-epsilon", "1e-6", "--model.dropout", "0.1"]
 # A translator that is built as BERT and GPT are, for the one that starts from random weights.
-JOINED = ["--model.norm", "post", "--model.decoder-norm", "pre", "--model.source-norm", "True"]
-JOINED += ["--model.scale-embeddings", "False", "--model.tie-embeddings", "target"]
-JOINED += ["--model.positions", "learned", "--model.max-positions", "64"]
+FORM = ["--model.norm", "post", "--model.decoder-norm", "pre"]
+FORM += ["--model.scale-embeddings", "False", "--model.tie-embeddings", "target"]
+JOINED = [*FORM, "--model.source-norm", "True", "--model.positions", "learned", "--model.max-positions", "64"]
 # And as XLNet is.
-DISTANT = ["--model.norm", "post", "--model.decoder-norm", "pre", "--model.positions", "relative"]
-DISTANT += ["--model.scale-embeddings", "False", "--model.tie-embeddings", "target"]
+DISTANT = [*FORM, "--model.positions", "relative"]
 PLAIN = ["--model.norm", "pre"]
 # As many parameters in blocks as three of an encoder and three of a decoder have.
 ALONE = ["--model.num-layers", "7"]
