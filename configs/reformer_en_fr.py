@@ -3,10 +3,11 @@
     MT_CORPORA=FOLDER mt train configs/reformer_en_fr.py --workdir runs/reformer
     mt translate runs/reformer < chapters.en > chapters.fr
 
-FOLDER has folders with train.en, train.fr and so on, whose documents have blank lines between them, and are one pair
-each; what is translated then is a document a line. The encoder's and the decoder's positions see those near by in every
-other layer, and in the others those whose vectors hash alike, however far away; the decoder sees its source whole. To
-compare with: documents_en_fr.py, which translates sentence by sentence with a memory of those before.
+FOLDER has folders with train.en, train.fr and so on, whose documents have blank lines between them. They are one pair
+each, and in training stretches of all lengths; what is translated then is a document a line. The encoder's and the
+decoder's positions see those near by in every other layer, and in the others those whose vectors hash alike, however
+far away; the decoder sees its source whole. To compare with: documents_en_fr.py, which translates sentence by sentence
+with a memory of those before, and sentences_en_fr.py, without; all see as many tokens.
 """
 
 from mt.config import RunConfig
@@ -37,13 +38,20 @@ def get_config() -> RunConfig:
         ),
         tokenizer=TokenizerConfig(vocab_size=8000, kind="bpe"),
         data=DataConfig(
-            train=("$MT_CORPORA/bible-docs", "$MT_CORPORA/php-docs", "$MT_CORPORA/python-docs"),
+            train=(
+                "$MT_CORPORA/bible-docs",
+                "$MT_CORPORA/php-docs",
+                "$MT_CORPORA/python-docs",
+                "$MT_CORPORA/canlaws-docs",
+            ),
+            train_weights=(1, 1, 1, 0.1),
             whole_documents=True,
+            shortest_stretch=64,
             batching=BatchingConfig("packing", batch_tokens=4096, row_length=4096, row_multiple=1),
             filter=FilterConfig(duplicates="keep"),
         ),
         optimizer=OptimizerConfig(
             kind="muon", newton_schulz_steps=3, learning_rate=1e-2, schedule="linear", warmup_steps=400, clip_norm=1.0
         ),
-        training=TrainingConfig(steps=6000, evaluate_every=1000, dev_sentences=100, loss_chunk=1024),
+        training=TrainingConfig(steps=1500, evaluate_every=500, dev_sentences=20, loss_chunk=1024),
     )

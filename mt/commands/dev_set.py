@@ -11,9 +11,10 @@ from mt.config import RunConfig
 from mt.data.batching import Shape
 from mt.data.datasets import read_pairs
 from mt.data.document_order import apart
+from mt.data.evaluation_batches import evaluation_batches
 from mt.data.infilling import infill
-from mt.data.pipeline import evaluation_batches
-from mt.data.tokenized import FilterConfig, tokenized_corpus
+from mt.data.pipeline import tokenized
+from mt.data.tokenized import FilterConfig
 from mt.data.tokenizers import Tokenizers
 from mt.decoding.remembering import remembers
 from mt.decoding.translator import Translator
@@ -51,14 +52,14 @@ def sums_on(
     all hosts call it together."""
     batching = config.data.batching
     keep_all = FilterConfig(max_length=batching.row_length, max_ratio=float("inf"), duplicates="keep")
-    made_of = corpus, split, config.data.languages, tokenizers, keep_all, config.data.cache_folder
+    made_of = config.data, corpus, split, tokenizers, keep_all
     if parallel.is_main():
-        tokenized_corpus(*made_of)
+        tokenized(*made_of)
     parallel.wait_for_all(f"{split} set tokenised")
-    tokenized = tokenized_corpus(*made_of)
+    found = tokenized(*made_of)
     if (infilling := config.data.infilling).share:
-        which, index = np.zeros(len(tokenized), np.int64), np.arange(len(tokenized))
-        tokenized = infill([tokenized], which, index, tokenizers, infilling, batching.row_length, [0])
+        which, index = np.zeros(len(found), np.int64), np.arange(len(found))
+        found = infill([found], which, index, tokenizers, infilling, batching.row_length, [0])
     part = jax.process_index(), jax.process_count()
     evaluation_step = evaluate_on_devices(make_evaluation_step(objective))
     carry = parallel.shard(jax.device_get(initial_carry(objective, shapes[0].rows // jax.process_count())))
@@ -66,7 +67,7 @@ def sums_on(
     def sums_of(params: Any) -> tuple[float, float]:
         nll = weight = 0.0
         remembered = carry
-        for batch in evaluation_batches(tokenized, batching, shapes, part):
+        for batch in evaluation_batches(found, batching, shapes, part):
             sums, remembered = evaluation_step((params, remembered), parallel.shard(batch))
             sums = jax.device_get(sums)
             nll, weight = nll + float(sums["nll"]), weight + float(sums["weight"])

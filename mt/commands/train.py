@@ -256,10 +256,10 @@ def make_tokenizers(config: RunConfig) -> Tokenizers:
 def _train_tokenizer(config: TokenizerConfig, data: DataConfig, dev: str) -> Tokenizer:
     """Trains the tokenizer on the training text, of each corpus in proportion to its weight."""
     corpora, weights = data.training_corpora, data.train_weights or (1.0,) * len(data.train)
-    sizes = [sum(1 for _ in read_pairs(corpus, "train", data.languages)) for corpus in corpora]
+    sizes = [sum(1 for _ in read_pairs(corpus, "train", data.of_lines)) for corpus in corpora]
     if not any(sizes):
         raise UserError(f"data.train: {', '.join(data.train)} is empty; there is nothing to train on")
-    if next(read_pairs(dev, "dev", data.languages), None) is None:
+    if next(read_pairs(dev, "dev", data.of_lines), None) is None:
         raise UserError(f"data.dev: {dev} is empty; name another corpus")
     shares = [weight / max(weights) for weight in weights]
     lines_read = (1 + data.translates) * sum(size * share for size, share in zip(sizes, shares))
@@ -270,7 +270,7 @@ def _train_tokenizer(config: TokenizerConfig, data: DataConfig, dev: str) -> Tok
     lines = (
         text
         for corpus, share in zip(corpora, shares)
-        for number, pair in enumerate(read_pairs(corpus, "train", data.languages))
+        for number, pair in enumerate(read_pairs(corpus, "train", data.of_lines))
         if math.ceil((number + 1) * share) > math.ceil(number * share)  # spread evenly, the first among them
         for text in (pair if data.translates else pair[1:])
         if text.strip()

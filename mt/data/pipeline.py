@@ -5,7 +5,7 @@ import functools
 import math
 import pathlib
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,9 +26,10 @@ from mt.data.datasets import Languages, has_splits
 from mt.data.document_order import DocumentOrder
 from mt.data.infilling import InfillingConfig, infill
 from mt.data.mixture import Mixture
+from mt.data.stretches import in_stretches
 from mt.data.subword_sampling import SubwordSamplingConfig, resample
 from mt.data.tensorflow import import_tensorflow
-from mt.data.tokenized import FilterConfig, TokenizedCorpus, default_cache, tokenized_corpus
+from mt.data.tokenized import FilterConfig, Pairs, TokenizedCorpus, default_cache, tokenized_corpus
 from mt.data.tokenizers import Tokenizers
 from mt.data.word_alignment import WordAlignment
 from mt.errors import UserError
@@ -58,7 +59,11 @@ class DataConfig:
         dev: corpus to choose the best checkpoint by; empty is the first training corpus' own dev split.
         test: corpus to report on; empty is the first training corpus' own test split.
         whole_documents: whether all lines of a document, which blank ones part, are one pair: for models that read as
-            many tokens at once. What of them is longer than a row is left out.
+            many tokens at once. In training, one that is longer than a row is as many pairs as it takes, cut between
+            lines.
+        shortest_stretch: with whole_documents, if not 0: documents are cut in training into stretches of this many to
+            as many tokens as a row holds, at random, and those of each order of magnitude have as many tokens, so that
+            a model learns of short ones which words belong together, and of long ones what is far away.
         filter: which training pairs are left out.
         augmentation: whether pairs are joined, or written with less care or in capitals.
         sampling: whether sentences are cut into other pieces each time (subword regularisation).
@@ -74,6 +79,7 @@ class DataConfig:
     dev: str = ""
     test: str = ""
     whole_documents: bool = False
+    shortest_stretch: int = 0
     filter: FilterConfig = FilterConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
     sampling: SubwordSamplingConfig = SubwordSamplingConfig()
@@ -100,6 +106,13 @@ class DataConfig:
             raise UserError(
                 "data.whole_documents: leaves no lines to keep in order; set data.batching.kind to packing or buckets"
             )
+        if self.shortest_stretch and not self.whole_documents:
+            raise UserError("data.shortest_stretch: is of whole documents; set data.whole_documents to True")
+        longest = self.filter.max_length or self.batching.row_length
+        if not 0 <= self.shortest_stretch <= longest:
+            raise UserError(
+                f"data.shortest_stretch: {self.shortest_stretch} is not between 0 and {longest}, the longest"
+            )
         if self.whole_documents and self.source_language == self.target_language:
             raise UserError("data.whole_documents: has no lines that follow each other; set data.source_language")
         if self.filter.max_length > self.batching.row_length:
@@ -112,6 +125,11 @@ class DataConfig:
     def languages(self) -> Languages:
         """The direction."""
         return Languages(self.source_language, self.target_language, self.whole_documents)
+
+    @property
+    def of_lines(self) -> Languages:
+        """The direction, a line by itself also where documents are one pair."""
+        return Languages(self.source_language, self.target_language)
 
     @property
     def has_source(self) -> bool:
@@ -154,6 +172,23 @@ class DataConfig:
         if not named and not has_splits(self.train[0]):
             raise UserError(f"data.{split}: name a corpus for it; {self.train[0]} has no {split} part of its own")
         return named or self.train[0].partition("[")[0]
+
+
+def tokenized(
+    config: DataConfig,
+    corpus: str,
+    split: str,
+    tokenizers: Tokenizers,
+    filters: FilterConfig,
+    progress: Callable[[Pairs], Pairs] = lambda pairs: pairs,
+    seed: int | None = None,
+) -> TokenizedCorpus:
+    """A corpus as it is read in training; see `tokenized_corpus` for the arguments. The seed is of the stretches that
+    are trained on; None is whole documents."""
+    found = tokenized_corpus(corpus, split, config.of_lines, tokenizers, filters, config.cache_folder, progress)
+    if not config.whole_documents:
+        return found
+    return in_stretches(found, filters.max_length, 0 if seed is None else config.shortest_stretch, seed or 0)
 
 
 class Position(NamedTuple):
@@ -206,7 +241,7 @@ class TrainingData:
         if not filters.max_length:
             filters = dataclasses.replace(filters, max_length=batching.row_length)
         self.corpora = [
-            tokenized_corpus(corpus, "train", config.languages, tokenizers, filters, config.cache_folder, _progress)
+            tokenized(config, corpus, "train", tokenizers, filters, _progress, seed)
             for corpus in config.training_corpora
         ]
         self.names = config.train
@@ -214,7 +249,7 @@ class TrainingData:
         self._mixture = Mixture(tuple(len(corpus) for corpus in self.corpora), weights, seed)
         self._batching, self._seed, self._part = batching, seed, (share, shares)
         self._augmentation, self._sampling, self._tokenizers = config.augmentation, config.sampling, tokenizers
-        self._infilling = config.infilling
+        self._infilling, self._whole_documents = config.infilling, config.whole_documents
         self._documents = DocumentOrder(self.corpora, weights, seed) if batching.kind == "documents" else None
         if batching.kind != "buckets":
             self.shapes = [Shape(batching.rows(batching.row_length), batching.row_length, batching.row_length)]
@@ -236,8 +271,10 @@ class TrainingData:
     def report(self) -> Iterator[str]:
         """Lines that say what was read, what was left out and why, and which shapes there are."""
         for name, corpus in zip(self.names, self.corpora):
-            dropped = ", ".join(f"{count:,} {reason}" for reason, count in corpus.counts.items() if reason != "read")
-            yield f"{name}: {len(corpus):,} of {corpus.counts['read']:,} pairs kept; left out: {dropped}"
+            dropped = {reason: count for reason, count in corpus.counts.items() if reason != "read"}
+            read, said = corpus.counts["read"], ", ".join(f"{count:,} {reason}" for reason, count in dropped.items())
+            joined = f", as {len(corpus):,} stretches of documents" * self._whole_documents
+            yield f"{name}: {read - sum(dropped.values()):,} of {read:,} pairs kept{joined}; left out: {said}"
         written = ", ".join(f"{rows} x {source}+{target}" for rows, source, target in self.shapes)
         yield (
             f"batches: {self._batching.kind}, rows x source+target: {written}; "
@@ -345,24 +382,6 @@ class TrainingData:
         dataset = dataset.map(make, num_parallel_calls=2, deterministic=True).prefetch(8)
         for after, *arrays in dataset.as_numpy_iterator():
             yield Position(*after.tolist()), dict(zip(names, arrays))
-
-
-def evaluation_batches(
-    corpus: TokenizedCorpus, batching: BatchingConfig, shapes: list[Shape], part: tuple[int, int]
-) -> Iterator[dict[str, np.ndarray]]:
-    """Every pair of a corpus once, packed, in documents, or bucketed, into the shapes that training has compiled
-    already."""
-    lengths = np.asarray(corpus.source.lengths), np.asarray(corpus.target.lengths)
-    if batching.kind == "documents":
-        assert corpus.documents is not None
-        plan = plan_documents(*lengths, np.asarray(corpus.documents) + 1, shapes[0])
-    elif batching.kind == "packing":
-        plan = plan_packing(*lengths, shapes[0], 0)
-    else:
-        plan = plan_buckets(*lengths, shapes, 0)
-    which = np.zeros(len(corpus), np.int64)
-    for batch in range(len(plan.shapes)):
-        yield assemble([corpus], which, np.arange(len(corpus)), plan, batch, part)
 
 
 def _some_lengths(corpus: TokenizedCorpus) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Documents stay in one piece: each row of a batch goes on where that row of the batch before has ended."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 from mt.data.batching import BatchingConfig, Shape, plan_documents
 from mt.data.datasets import Languages, read_pairs
 from mt.data.pipeline import DataConfig, Position, TrainingData
+from mt.data.stretches import in_stretches
+from mt.data.tokenized import FilterConfig, TokenizedCorpus, gather, pack
 from mt.errors import UserError
 from tests.conftest import shipped_pairs
 
@@ -59,6 +62,77 @@ def test_whole_documents_are_one_pair_each(novels):
     assert list(of_french) == [("", french) for _, french in joined]
     with pytest.raises(UserError, match="data.whole_documents: leaves no lines"):
         DataConfig(whole_documents=True, batching=BatchingConfig("documents"))
+
+
+@given(SIZES, st.integers(10, 30), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_documents_longer_than_a_row_are_cut_between_lines(sizes, longest, sourceless):
+    numbers = itertools.count(3)
+
+    def line(size):
+        return np.array([*itertools.islice(numbers, size - 1), 2], np.uint16)
+
+    nothing = np.array([], np.uint16)
+    pairs = [(nothing if sourceless else line(max(1, source)), line(target)) for source, target, _ in sizes]
+    sides = [pack([pair[side] for pair in pairs]) for side in range(2)]
+    documents = np.cumsum([each[2] for each in sizes])
+    found = in_stretches(TokenizedCorpus(*sides, {}, 1, documents), longest)
+    # By the definition: line after line into the last pair, while it is of the same document and both sides fit.
+    expected = []
+    for document, pair in zip(documents, pairs):
+        bare = [side[:-1].tolist() for side in pair]
+        if expected and expected[-1][0] == document:
+            both = [old + new for old, new in zip(expected[-1][1:], bare)]
+            if all(len(each) < longest for each in both):
+                expected[-1][1:] = both
+                continue
+        expected.append([document, *bare])
+    np.testing.assert_array_equal(found.documents, [document for document, *_ in expected])
+    every = np.arange(len(found))
+    for number, name in enumerate(("source", "target")):
+        end = [2] * (number or not sourceless)
+        got = gather([found], np.zeros_like(every), every, name)
+        assert [each.tolist() for each in got] == [each[1 + number] + end for each in expected]
+
+
+def test_stretches_of_each_order_of_magnitude_have_as_many_tokens():
+    lines = pack([np.array([3, 2], np.uint16)] * 400_000)  # a token a line, all of one document
+    corpus = TokenizedCorpus(lines, lines, {}, 1, np.zeros(400_000, np.int32))
+    found = in_stretches(corpus, 1024, 16, seed=1)
+    lengths = found.target.lengths[:-1]  # what is left makes the last one
+    assert 16 <= lengths.min() < 20 and 900 < lengths.max() <= 1024
+    assert lengths.sum() - len(lengths) + found.target.lengths[-1] - 1 == 400_000
+    bounds = np.geomspace(16, 1024, 7)
+    shares = np.histogram(lengths, bounds, weights=lengths)[0] / lengths.sum()
+    np.testing.assert_allclose(shares, 1 / 6, atol=0.03)
+    assert np.array_equal(in_stretches(corpus, 1024, 16, seed=1).target.starts, found.target.starts)
+    assert not np.array_equal(in_stretches(corpus, 1024, 16, seed=2).target.lengths[:9], lengths[:9])
+
+
+def test_stretches_that_cannot_be_are_refused():
+    with pytest.raises(UserError, match="data.shortest_stretch: is of whole documents"):
+        DataConfig(shortest_stretch=64)
+    with pytest.raises(UserError, match="data.shortest_stretch: 300 is not between 0 and 256, the longest"):
+        DataConfig(whole_documents=True, shortest_stretch=300)
+
+
+def test_training_joins_lines_as_the_text_of_whole_documents_is_tokenized(novels, tokenizers, tmp_path):
+    folder, documents = novels
+    config = DataConfig(
+        train=(str(folder),),
+        whole_documents=True,
+        filter=FilterConfig(duplicates="keep"),
+        batching=BatchingConfig(batch_tokens=512, row_length=512, row_multiple=1),
+        cache=str(tmp_path),
+    )
+    data = TrainingData(config, tokenizers, seed=0)
+    assert len(data.corpora[0]) == len(documents)
+    for side, name in enumerate(("source", "target")):
+        got = gather(data.corpora, np.zeros(len(documents), int), np.arange(len(documents)), name)
+        texts = [" ".join(pair[side] for pair in document) for document in documents]
+        assert [each.tolist() for each in got] == getattr(tokenizers, name).encode(texts)
+    assert next(data.report()).startswith(f"{folder}: {sum(map(len, documents))} of ")
+    assert f"as {len(documents)} stretches of documents" in next(data.report())
 
 
 def test_empty_lines_part_documents(novels):
