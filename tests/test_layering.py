@@ -33,6 +33,7 @@ LAYERS = [
     {"decoding.rules", "decoding.continuations", "decoding.coverage"},
     {"decoding.beam_search", "decoding.scoring", "decoding.constraints"},
     {"decoding.sampling", "decoding.turns"},
+    {"decoding.document_scoring"},
     {"decoding.reader"},
     {"decoding.batched_search"},
     {"decoding.translation"},

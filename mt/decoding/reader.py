@@ -13,11 +13,11 @@ from mt.decoding.alignment import align, cross_attention, word_weights
 from mt.decoding.batches import RowWorkers
 from mt.decoding.beam_search import SearchConfig, length_penalty
 from mt.decoding.coverage import log_coverage
+from mt.decoding.document_scoring import score_documents
 from mt.decoding.ensemble import Ensemble
 from mt.decoding.fusion import Fused
 from mt.decoding.remembering import remembers
 from mt.decoding.scoring import Score, forced_batch, read_pairs, score_pairs
-from mt.decoding.turns import in_turns
 from mt.errors import UserError, nearest
 
 # Lengths that programs are compiled for: each text takes the smallest that holds it.
@@ -94,17 +94,9 @@ class Reader:
         self.check_documents(documents, len(pairs))
         if config.coverage_penalty:
             raise UserError("coverage_penalty: is of each sentence by itself; set it to 0 for documents")
-        scores: list[Score | None] = [None] * len(pairs)
-
-        def work(turn: list[int], carries: list[Any]) -> list[tuple[list[int], list[int]]]:
-            own = [pairs[number] for number in turn]
-            before = [carry for carry, pair in zip(carries, own) if _short([pair])]
-            for number, score in zip(turn, self._scores(own, config, before)):
-                scores[number] = score
-            return own
-
-        in_turns(self._workers, self._model, self.tokenizers.start, documents, work)
-        return scores
+        start = self.tokenizers.start
+        found = score_documents(self._workers, self._model, start, pairs, documents, LENGTHS)
+        return self._scored(pairs, [each for each, pair in zip(found, pairs) if _short([pair])], config)
 
     @property
     def remembers(self) -> bool:
@@ -118,13 +110,16 @@ class Reader:
         if len(documents) != texts:
             raise UserError(f"documents: {len(documents)} for {texts} texts; give as many")
 
-    def _scores(
-        self,
-        pairs: list[tuple[list[int], list[int]]],
-        config: SearchConfig,
-        carries: Sequence[Any] | None = None,
+    def _scores(self, pairs: list[tuple[list[int], list[int]]], config: SearchConfig) -> list[Score | None]:
+        """Of each by itself."""
+        short, start = _short(pairs), self.tokenizers.start
+        return self._scored(pairs, score_pairs(self._workers, self._model, start, short, LENGTHS), config)
+
+    def _scored(
+        self, pairs: list[tuple[list[int], list[int]]], short: list[list[float]], config: SearchConfig
     ) -> list[Score | None]:
-        found = iter(score_pairs(self._workers, self._model, self.tokenizers.start, _short(pairs), LENGTHS, carries))
+        """Scores of pairs, given the log-probabilities of those that are not too long."""
+        found = iter(short)
         attended = iter(self._attention(pairs, None)) if config.coverage_penalty else None
         scores: list[Score | None] = []
         for pair in pairs:

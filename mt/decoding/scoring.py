@@ -62,19 +62,32 @@ def forced_log_probs(model: Any) -> Callable[[Params, tuple[jax.Array, jax.Array
         model, before = model.model, (model.carry,)
 
     def log_probs(params: Params, rows: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
-        targets = rows[2]
         found = model.apply({"params": params}, forced_batch(*rows), *before, method="read" if before else "hidden")
-        hidden = found[0] if before else found
-
-        # A row at a time: of all rows together, logits would take more memory than all else.
-        def of_row(row: tuple[jax.Array, jax.Array]) -> jax.Array:
-            logits = model.apply({"params": params}, row[0], method="logits")  # [target_length, vocab]
-            chosen = jnp.take_along_axis(logits, row[1][:, None], axis=-1)[:, 0]
-            return jnp.where(row[1] > 0, chosen - jax.nn.logsumexp(logits, axis=-1), 0.0)
-
-        return jax.lax.map(of_row, (hidden, targets))
+        return log_probs_of(model, params, found[0] if before else found, rows[2])
 
     return log_probs
+
+
+def log_probs_of(model: Any, params: Params, hidden: jax.Array, targets: jax.Array) -> jax.Array:
+    """The log-probability of each target, given the hidden state before it.
+
+    Args:
+        model: a Flax module with the method `logits`.
+        params: its parameters.
+        hidden: [rows, target_length, model_dim].
+        targets: int [rows, target_length], padded with 0.
+
+    Returns:
+        float32 [rows, target_length], 0 at padding.
+    """
+
+    # A row at a time: of all rows together, logits would take more memory than all else.
+    def of_row(row: tuple[jax.Array, jax.Array]) -> jax.Array:
+        logits = model.apply({"params": params}, row[0], method="logits")  # [target_length, vocab]
+        chosen = jnp.take_along_axis(logits, row[1][:, None], axis=-1)[:, 0]
+        return jnp.where(row[1] > 0, chosen - jax.nn.logsumexp(logits, axis=-1), 0.0)
+
+    return jax.lax.map(of_row, (hidden, targets))
 
 
 def attention_maps(
@@ -160,7 +173,7 @@ def read_pairs(
 
     def begin(numbers: list[int], shape: tuple[int, int]) -> Any:
         height = bound(len(numbers), rows)
-        batch: Any = _padded([pairs[number] for number in numbers], height, *shape, start)
+        batch: Any = padded([[pairs[number]] for number in numbers], height, *shape, start)[:3]
         if carries is None:
             return workers.begin(function, model, (name, model), batch)
         batch = stacked([carries[number] for number in numbers], height), *batch
@@ -178,14 +191,23 @@ def read_pairs(
     return in_batches(sizes, shape_of, rows[-1], begin, end)
 
 
-def _padded(
-    pairs: Sequence[tuple[list[int], list[int]]], rows: int, source_length: int, target_length: int, start: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The arrays of `forced_log_probs`; rows past the pairs are padding."""
-    source = np.zeros((rows, source_length), np.int32)
-    inputs, targets = (np.zeros((rows, target_length), np.int32) for _ in range(2))
-    for row, (ids, answer) in enumerate(pairs):
-        source[row, : len(ids)] = ids
-        targets[row, : len(answer)] = answer
-        inputs[row, : len(answer)] = [start, *answer[:-1]]
-    return source, inputs, targets
+def padded(
+    rows: Sequence[Sequence[tuple[list[int], list[int]]]],
+    height: int,
+    source_length: int,
+    target_length: int,
+    start: int,
+) -> tuple[np.ndarray, ...]:
+    """The arrays of `forced_log_probs`, int32, of rows that hold several pairs one after the other, and of either side
+    which pair each token is of, from 1; rows past those given are padding."""
+    source, source_segments = (np.zeros((height, source_length), np.int32) for _ in range(2))
+    inputs, targets, target_segments = (np.zeros((height, target_length), np.int32) for _ in range(3))
+    for row, pairs in enumerate(rows):
+        read = written = 0
+        for segment, (ids, answer) in enumerate(pairs, 1):
+            here, there = slice(read, read + len(ids)), slice(written, written + len(answer))
+            source[row, here], source_segments[row, here] = ids, segment
+            targets[row, there], target_segments[row, there] = answer, segment
+            inputs[row, there] = [start, *answer[:-1]]
+            read, written = here.stop, there.stop
+    return source, inputs, targets, source_segments, target_segments

@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 
 from mt import SamplingConfig
+from mt.decoding.batches import RowWorkers
 from mt.decoding.beam_search import SearchConfig, beam_search
 from mt.decoding.constraints import Constraints
 from mt.decoding.remembering import After, nothing, stacked
+from mt.decoding.scoring import score_pairs
 from mt.decoding.translator import Translator
-from mt.decoding.turns import turns
+from mt.decoding.turns import in_turns, turns
 from mt.errors import UserError
 from mt.models.document_transformer import DocumentTransformerConfig
-from tests.conftest import make_batch, random_params
+from tests.conftest import make_batch, random_params, shipped_pairs
 
 TEXTS = ["I have a cat.", "It is here.", "", "He is my friend.", "It is here.", "Go."]
 DOCUMENTS = [0, 0, 0, 1, 1, 0]
@@ -77,6 +79,31 @@ def test_scores_are_those_of_the_document_read_at_once(translator):
     alone = translator.score(sources, targets)
     assert alone[0].log_prob == pytest.approx(found[0].log_prob, abs=1e-4)
     assert abs(alone[1].log_prob - found[1].log_prob) > 1e-3
+
+
+def test_documents_are_scored_in_rows_as_sentence_by_sentence(translator):
+    model, tokenizers = translator._model, translator.tokenizers
+    pairs = shipped_pairs("dev", 60)
+    sources, targets = map(list, zip(*pairs))
+    targets[20] = "mot " * 300  # too long for any row with others
+    documents = [1 if number % 3 else 0 for number in range(60)]
+    assert sum(len(ids) for ids in tokenizers.source.encode(sources)) > 512  # several rows a document
+    ids = list(zip(tokenizers.source.encode(sources), tokenizers.target.encode(targets)))
+    workers, lengths = RowWorkers(translator.params), (16, 32, 64, 128, 256, 512, 1024)
+    expected = {}
+
+    def work(turn, carries):
+        own = [ids[number] for number in turn]
+        expected.update(zip(turn, score_pairs(workers, model, tokenizers.start, own, lengths, carries)))
+        return own
+
+    in_turns(workers, model, tokenizers.start, documents, work)
+    found = translator.score(sources, targets, documents)
+    for number, score in enumerate(found):
+        np.testing.assert_allclose(score.log_probs, expected[number], rtol=1e-4, err_msg=f"pair {number}")
+    targets[20] = "mot " * 1100  # as what is remembered, it counts all the same
+    found = translator.score(sources, targets, documents)
+    assert [number for number, score in enumerate(found) if score is None] == [20]
 
 
 def test_neighbours_make_no_difference(translator):
