@@ -89,15 +89,14 @@ def search_sources(
     """
     if sampling:
         config = dataclasses.replace(config, beam_size=n, diversity_groups=1)
-    rows = workers.rows(*[_MOST_GREEDY_ROWS] * (config.beam_size == 1))
+    heights = workers.rows(*[_MOST_GREEDY_ROWS] * (config.beam_size == 1))
 
     def limit(source: Source) -> int:
         most = max_target_length(len(source.ids) - 1, config) + _more(source)
         return most if source.room < 0 else min(most, source.room)
 
-    def begin(numbers: list[int], shape: _Shape) -> Any:
+    def begin(numbers: list[int], shape: _Shape, height: int) -> Any:
         chosen = [sources[number] for number in numbers]
-        height = bound(len(numbers), rows)
         tokens, limits = np.zeros((height, shape.length), np.int32), np.zeros(height, np.int32)
         for row, source in enumerate(chosen):  # other rows, which fill the batch, end at once
             tokens[row, : len(source.ids)] = source.ids
@@ -128,7 +127,7 @@ def search_sources(
         return [_read(sources[number], limit(sources[number]), row, once) for number, *row in zip(numbers, *columns)]
 
     sizes = [(_shape(source, config, lengths, not sampling), len(source.ids)) for source in sources]
-    return in_batches(sizes, lambda size: size[0], rows[-1], begin, end)
+    return in_batches(sizes, lambda size: size[0], heights, begin, end)
 
 
 def max_target_length(source_length: int, config: SearchConfig) -> int:

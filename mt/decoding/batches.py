@@ -1,17 +1,20 @@
 """Rows of many sizes, worked on in batches of few shapes by this host's devices."""
 
 import threading
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
 import jax
 
 from mt import parallel, tracing
+from mt.data.text import batched
 from mt.models.interface import Params
 
 T = TypeVar("T")
 # Rows a device that programs are compiled for. A single row has a program of its own, on one device.
 _ROWS_A_DEVICE = (4, 32)
+# What a batch takes beside its rows, in the time of a row.
+_BATCH_ITSELF = 6
 
 
 class RowWorkers:
@@ -74,17 +77,17 @@ def bound(size: int, bounds: Sequence[int]) -> int:
 def in_batches(
     sizes: Sequence[Any],
     shape_of: Callable[[Any], Hashable],
-    most: int,
-    begin: Callable[[list[int], Any], Any],
+    heights: Sequence[int],
+    begin: Callable[[list[int], Any, int], Any],
     end: Callable[[list[int], Any], Sequence[T]],
 ) -> list[T]:
     """Works on items of like size together. One batch is read while the devices are at the next.
 
     Args:
         sizes: of each item, by which they are sorted.
-        shape_of: the shape of the program that an item of that size needs; it must not get smaller with the size.
-        most: items of a batch.
-        begin: begins to work on the items of these numbers, with a program of that shape.
+        shape_of: the shape of the program that an item of that size needs.
+        heights: how many rows batches may have, see `RowWorkers.rows`.
+        begin: begins to work on the items of these numbers, with a program of that shape and that many rows.
         end: what came of it, an item a number, from what `begin` returned once `parallel.fetch_rows` has it.
 
     Returns:
@@ -97,25 +100,21 @@ def in_batches(
         numbers, found = running.pop(0)
         results.update(zip(numbers, end(numbers, parallel.fetch_rows(found))))
 
-    for numbers, shape in _alike(sizes, shape_of, most):
-        running.append((numbers, begin(numbers, shape)))
-        if len(running) > 1:
-            finish()
+    alike: dict[Hashable, list[int]] = {}  # smallest first
+    for number in sorted(range(len(sizes)), key=sizes.__getitem__):
+        alike.setdefault(shape_of(sizes[number]), []).append(number)
+    for shape, numbers in alike.items():
+        height = _height(len(numbers), heights)
+        for own in batched(numbers, height):
+            running.append((own, begin(own, shape, height)))
+            if len(running) > 1:
+                finish()
     while running:
         finish()
     return [results[number] for number in range(len(sizes))]
 
 
-def _alike(sizes: Sequence[Any], shape_of: Callable[[Any], Hashable], most: int) -> Iterator[tuple[list[int], Any]]:
-    """Numbers of items that go together, smallest first, and the shape that they need."""
-    batch: list[int] = []
-    shape: Any = None
-    for number in sorted(range(len(sizes)), key=sizes.__getitem__):
-        needed = shape_of(sizes[number])
-        if batch and (needed != shape or len(batch) == most):
-            yield batch, shape
-            batch = []
-        batch.append(number)
-        shape = needed
-    if batch:
-        yield batch, shape
+def _height(count: int, heights: Sequence[int]) -> int:
+    """How many rows the batches of so many alike items had best have: one height, as each is a program to compile.
+    Nine in a batch for 64 would take several times as long as two for eight."""
+    return min(reversed(heights), key=lambda height: (height + _BATCH_ITSELF) * -(-count // height))

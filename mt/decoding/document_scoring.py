@@ -74,7 +74,6 @@ def _read(
     lengths: Sequence[int],
 ) -> list[tuple[np.ndarray, Any]]:
     """Of each row, the log-probabilities of its targets' tokens one after the other, and what is remembered then."""
-    heights = workers.rows()
     sizes = [max(sum(len(pair[side]) for pair in row) for side in range(2)) for row in rows]
     bounds = list(lengths)
     while bounds[-1] < max(sizes):
@@ -88,8 +87,7 @@ def _read(
         hidden, carry = model.apply({"params": params}, batch, carry, method="read")
         return log_probs_of(model, params, hidden, batch["target_tokens"]), carry
 
-    def begin(numbers: list[int], length: int) -> Any:
-        height = bound(len(numbers), heights)
+    def begin(numbers: list[int], length: int, height: int) -> Any:
         arrays = padded([rows[number] for number in numbers], height, length, length, start)
         batch = stacked([carries[number] for number in numbers], height), *arrays
         return workers.begin(function, model, ("log-probabilities of documents", model), batch)
@@ -98,4 +96,4 @@ def _read(
         log_probs, carry = found
         return [(log_probs[row], jax.tree.map(lambda leaf, row=row: leaf[row], carry)) for row in range(len(numbers))]
 
-    return in_batches(sizes, lambda size: bound(size, bounds), heights[-1], begin, end)
+    return in_batches(sizes, lambda size: bound(size, bounds), workers.rows(), begin, end)

@@ -169,10 +169,8 @@ def read_pairs(
     Returns:
         A row a pair, padded.
     """
-    rows = workers.rows()
 
-    def begin(numbers: list[int], shape: tuple[int, int]) -> Any:
-        height = bound(len(numbers), rows)
+    def begin(numbers: list[int], shape: tuple[int, int], height: int) -> Any:
         batch: Any = padded([[pairs[number]] for number in numbers], height, *shape, start)[:3]
         if carries is None:
             return workers.begin(function, model, (name, model), batch)
@@ -188,7 +186,7 @@ def read_pairs(
         leaves, structure = jax.tree.flatten(found)
         return [jax.tree.unflatten(structure, [leaf[row] for leaf in leaves]) for row in range(len(numbers))]
 
-    return in_batches(sizes, shape_of, rows[-1], begin, end)
+    return in_batches(sizes, shape_of, workers.rows(), begin, end)
 
 
 def padded(
