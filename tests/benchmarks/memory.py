@@ -110,7 +110,7 @@ def main() -> None:
     first = train("xl", xl, *alike, "--training.steps", str(options.steps))
     # A few updates of both at once say how many GPT makes in Transformer-XL's time.
     vocabulary = ["--tokenizer.path", str(first / "tokenizer.model"), "--model.max-positions", str(LENGTH)]
-    trial = ["--training.steps", "200", "--training.evaluate-every", "200"]
+    trial = ["--training.steps", "100", "--training.evaluate-every", "100"]
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         tried = [
             pool.submit(train, "trial-xl", xl, *alike, *vocabulary[:2], *trial),
