@@ -13,7 +13,9 @@ from mt.decoding.scoring import forced_batch, log_probs_of, padded
 from mt.decoding.turns import turns
 from mt.models.interface import Params
 
-_ROW = 256  # tokens of either side that sentences are read at once
+# Tokens of either side that are read at once. Shorter rows, at documents' ends, are filled up: a program more would
+# take longer to compile.
+_ROW = 256
 
 
 def score_documents(
@@ -22,7 +24,6 @@ def score_documents(
     start: int,
     pairs: Sequence[tuple[list[int], list[int]]],
     documents: Sequence[int],
-    lengths: Sequence[int],
 ) -> list[list[float]]:
     """As `scoring.score_pairs`, each pair with the memory of those of its document that stand before it.
 
@@ -30,16 +31,15 @@ def score_documents(
         workers: see there.
         model: see `remembering.After`.
         start: see there.
-        pairs: see there; longer ones than the last of `lengths` are read too.
+        pairs: see there.
         documents: of each pair, the number of its document.
-        lengths: see there.
     """
     rows, of_rows = _rows(pairs, documents)
     carries = dict.fromkeys(documents, nothing(model))
     found: list[list[float]] = [[] for _ in pairs]
     for turn in turns(of_rows):
         own = [[pairs[number] for number in rows[row]] for row in turn]
-        read = _read(workers, model, start, own, [carries[of_rows[row]] for row in turn], lengths)
+        read = _read(workers, model, start, own, [carries[of_rows[row]] for row in turn])
         for row, (log_probs, carry) in zip(turn, read):
             carries[of_rows[row]] = carry
             ends = np.cumsum([len(pairs[number][1]) for number in rows[row]])
@@ -71,11 +71,10 @@ def _read(
     start: int,
     rows: Sequence[Sequence[tuple[list[int], list[int]]]],
     carries: Sequence[Any],
-    lengths: Sequence[int],
 ) -> list[tuple[np.ndarray, Any]]:
     """Of each row, the log-probabilities of its targets' tokens one after the other, and what is remembered then."""
     sizes = [max(sum(len(pair[side]) for pair in row) for side in range(2)) for row in rows]
-    bounds = list(lengths)
+    bounds = [_ROW]
     while bounds[-1] < max(sizes):
         bounds.append(2 * bounds[-1])
 

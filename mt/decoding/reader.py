@@ -95,7 +95,7 @@ class Reader:
         if config.coverage_penalty:
             raise UserError("coverage_penalty: is of each sentence by itself; set it to 0 for documents")
         start = self.tokenizers.start
-        found = score_documents(self._workers, self._model, start, pairs, documents, LENGTHS)
+        found = score_documents(self._workers, self._model, start, pairs, documents)
         return self._scored(pairs, [each for each, pair in zip(found, pairs) if _short([pair])], config)
 
     @property
