@@ -98,7 +98,11 @@ def load(run: pathlib.Path, which: str = "best") -> Trained:
         model,
         params,
         tokenizers,
-        Languages(sections["data"]["source_language"], sections["data"]["target_language"]),
+        Languages(
+            sections["data"]["source_language"],
+            sections["data"]["target_language"],
+            sections["data"].get("whole_documents", False),
+        ),
         from_json(SearchConfig, sections["search"], where),
         from_json(BatchingConfig, sections["data"]["batching"], where).row_length,
     )

@@ -86,7 +86,8 @@ def _dev_bleu(config: RunConfig, tokenizers: Tokenizers, model: Any) -> Callable
         pairs = pairs[: len(documents)]
     else:
         pairs = pairs[:: max(1, len(pairs) // wanted)][:wanted]
-    translator = Translator(model, None, tokenizers, config.search, config.data.batching.row_length)
+    longest, whole = config.data.batching.row_length, config.data.whole_documents
+    translator = Translator(model, None, tokenizers, config.search, longest, whole)
     search: dict[str, Any] = {"beam_size": 1} if config.training.dev_search == "greedy" else {}
 
     def bleu(params: Any) -> float:

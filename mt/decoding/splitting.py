@@ -29,20 +29,37 @@ def sentences(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-def split(text: str, max_length: int, length: Callable[[str], int]) -> list[str]:
+def split(text: str, max_length: int, length: Callable[[str], int], together: bool = False) -> list[str]:
     """Cuts a text into its sentences, and those that do not fit into as few pieces as do, where it harms least.
-
-    Sentences stay apart, though several may fit: most models have seen single ones, and leave out some of many.
 
     Args:
         text: what may be too long.
         max_length: the most that `length` may be of a piece.
         length: tokens of a text.
+        together: whether sentences that follow each other are one piece where they fit. Most models have seen single
+            ones, and leave out some of many.
 
     Returns:
         The pieces in order. All their characters are the text's, but for the white space at the cuts.
     """
-    return [piece for begin, end in sentences(text) for piece in _split(text[begin:end], max_length, length, 0)]
+    spans = sentences(text)
+    if together:
+        spans = _stretches(spans, [length(text[begin:end]) for begin, end in spans], max_length)
+    return [piece for begin, end in spans for piece in _split(text[begin:end], max_length, length, 0)]
+
+
+def _stretches(spans: list[tuple[int, int]], lengths: list[int], max_length: int) -> list[tuple[int, int]]:
+    """Spans that follow each other as one, as many as fit."""
+    joined: list[tuple[int, int]] = []
+    room = 0
+    for (begin, end), length in zip(spans, lengths):
+        if joined and length <= room:
+            joined[-1] = joined[-1][0], end
+        else:
+            joined.append((begin, end))
+            room = max_length
+        room -= length
+    return joined
 
 
 def _split(text: str, max_length: int, length: Callable[[str], int], level: int) -> list[str]:

@@ -45,9 +45,19 @@ class Translator(Reader):
     Threads may share it.
     """
 
-    def __init__(self, model: Any, params: Any, tokenizers: Tokenizers, search: SearchConfig, max_source_length: int):
-        """See `Reader`. Longer sources than `max_source_length` are split."""
+    def __init__(
+        self,
+        model: Any,
+        params: Any,
+        tokenizers: Tokenizers,
+        search: SearchConfig,
+        max_source_length: int,
+        whole_documents: bool = False,
+    ):
+        """See `Reader`. Longer sources than `max_source_length` are split: into sentences, or where the model has
+        learned from whole documents, into stretches as long as may be."""
         super().__init__(model, params, tokenizers, search, max_source_length)
+        self._whole_documents = whole_documents
         self._constrainer = Constrainer(tokenizers.target)
         self._lengths = source_lengths(max_source_length)
 
@@ -83,7 +93,8 @@ class Translator(Reader):
             UserError: it does not translate.
         """
         trained.check_translates(found)
-        return cls(found.model, found.params, found.tokenizers, found.search, found.max_source_length)
+        whole = found.languages.whole_documents
+        return cls(found.model, found.params, found.tokenizers, found.search, found.max_source_length, whole)
 
     def translate(
         self, texts: Sequence[str], constraints: Sequence[Constraints] | None = None, **search: Any
@@ -311,7 +322,8 @@ class Translator(Reader):
         for text, whole in zip(texts, encode(texts)):
             of_text = [(text, whole)]
             if into_sentences or len(whole) > self._max_source_length:
-                pieces = split(text, self._max_source_length, lambda part: len(encode([part])[0]))
+                together = self._whole_documents and not into_sentences
+                pieces = split(text, self._max_source_length, lambda part: len(encode([part])[0]), together)
                 of_text = list(zip(pieces, encode(pieces)))
             parts.append([(part, ids) for part, ids in of_text if len(ids) > 1 and text.strip()])
         return parts
