@@ -11,7 +11,7 @@ compare with, is sentences_en_fr.py, and this one can go on from that one's: --s
 
 from mt.config import RunConfig
 from mt.data.batching import BatchingConfig
-from mt.data.pipeline import DataConfig
+from mt.data.data_config import DataConfig
 from mt.data.tokenized import FilterConfig
 from mt.data.tokenizer import TokenizerConfig
 from mt.models.document_transformer import DocumentTransformerConfig

@@ -34,7 +34,7 @@ first; 33.5, 37.1, 41.5, 42.4 and 1.367, 1.193, 1.093, 1.040 after 650, 1,300, 1
 from mt.config import RunConfig
 from mt.data.augmentation import AugmentationConfig
 from mt.data.batching import BatchingConfig
-from mt.data.pipeline import DataConfig
+from mt.data.data_config import DataConfig
 from mt.data.tokenizer import TokenizerConfig
 from mt.models.transformer import TransformerConfig
 from mt.training.loop import TrainingConfig

@@ -8,7 +8,7 @@ Any other text will do in place of it, such as --data.train novels.txt --data.de
 
 from mt.config import RunConfig
 from mt.data.batching import BatchingConfig
-from mt.data.pipeline import DataConfig
+from mt.data.data_config import DataConfig
 from mt.data.tokenizer import TokenizerConfig
 from mt.models.gpt import GptConfig
 from mt.training.loop import TrainingConfig

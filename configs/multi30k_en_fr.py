@@ -57,7 +57,7 @@ What else was tried, by BLEU on 500 sentences of val (greedy, cased, detokenised
 
 from mt.config import RunConfig
 from mt.data.batching import BatchingConfig
-from mt.data.pipeline import DataConfig
+from mt.data.data_config import DataConfig
 from mt.data.tokenizer import TokenizerConfig
 from mt.decoding.beam_search import SearchConfig
 from mt.models.transformer import TransformerConfig

@@ -13,7 +13,7 @@ with a memory of those before, and sentences_en_fr.py, without: both see twice a
 
 from mt.config import RunConfig
 from mt.data.batching import BatchingConfig
-from mt.data.pipeline import DataConfig
+from mt.data.data_config import DataConfig
 from mt.data.tokenized import FilterConfig
 from mt.data.tokenizer import TokenizerConfig
 from mt.models.reformer import ReformerConfig

@@ -11,7 +11,7 @@ trained to its end yet, so no score is promised.
 
 from mt.config import RunConfig
 from mt.data.batching import BatchingConfig
-from mt.data.pipeline import DataConfig
+from mt.data.data_config import DataConfig
 from mt.data.tokenizer import TokenizerConfig
 from mt.models.transformer import TransformerConfig
 from mt.training.loop import TrainingConfig

@@ -49,7 +49,7 @@ pairs of all lengths in it is worth more; and no label smoothing, as rare words 
 
 from mt.config import RunConfig
 from mt.data.batching import BatchingConfig
-from mt.data.pipeline import DataConfig
+from mt.data.data_config import DataConfig
 from mt.data.tokenizer import TokenizerConfig
 from mt.models.transformer import TransformerConfig
 from mt.training.loop import TrainingConfig

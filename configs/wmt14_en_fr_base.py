@@ -25,7 +25,7 @@ holds memory traffic for what limits both):
 
 from mt.config import RunConfig
 from mt.data.batching import BatchingConfig
-from mt.data.pipeline import DataConfig
+from mt.data.data_config import DataConfig
 from mt.data.tokenizer import TokenizerConfig
 from mt.decoding.beam_search import SearchConfig
 from mt.models.transformer import TransformerConfig

@@ -5,7 +5,7 @@ import pathlib
 import runpy
 from typing import Any
 
-from mt.data.pipeline import DataConfig
+from mt.data.data_config import DataConfig
 from mt.data.tokenizer import TokenizerConfig
 from mt.decoding.beam_search import SearchConfig
 from mt.errors import UserError, nearest
@@ -107,7 +107,8 @@ class RunConfig:
         if getattr(self.model, "memory_length", 0) and self.data.batching.kind != "documents":
             raise UserError(
                 "model.memory_length: what stood before can only be remembered where batches keep its order; set "
-                "data.batching.kind to documents, or the length to 0"
+                "data.batching.kind to documents, or "
+                + ("model.architecture to transformer" if self.data.translates else "the length to 0")
             )
         if self.data.batching.backwards and self.model.objective != "permuted_token":
             raise UserError(f"data.batching.backwards: is not for {self.model.architecture}; set it to false")

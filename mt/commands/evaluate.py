@@ -14,9 +14,9 @@ from mt.arguments import default
 from mt.commands.fusing import FusionOptions
 from mt.commands.reporting import remembering, report_text, tell
 from mt.commands.searching import SearchOptions
+from mt.data.data_config import DataConfig
 from mt.data.datasets import SPLIT_NAMES, read_aligned, read_pairs
 from mt.data.document_order import apart, document_numbers, is_blank
-from mt.data.pipeline import DataConfig
 from mt.data.tokenized import default_cache
 from mt.decoding.translator import Translator
 from mt.errors import UserError
@@ -45,7 +45,7 @@ class Arguments:
             together.
         translations: file for the translations; empty is none.
         moses: BLEU of lower-cased text cut by Moses' rules too, as papers on Multi30k give it; needs the extra `moses`.
-        memory_length: tokens before that a model which remembers sees.
+        memory_length: tokens before that a model which remembers sees; the result's file has it in its name.
         split_sentences: translates each sentence of a text by itself, see mt translate.
         search: what to search for; left out, the run's config says.
         fusion: a language model that takes part in the search.
@@ -106,15 +106,17 @@ def main(arguments: Arguments) -> None:
         translator = Translator.of(found)
         sources = [source for source, _ in pairs]
         options = arguments.search.given() | {"split_sentences": arguments.split_sentences}
-        translations = translate_all(translator, sources, options, numbers)
+        together = None if arguments.memory_length == 0 else numbers
+        translations = translate_all(translator, sources, options, together)
         moses = found.languages.target if arguments.moses else ""
         result = report(name, found.name, translations, pairs, numbers, moses)
         if "translations" in written:
             write_atomically(written["translations"], "".join(f"{line}\n" for line in translations).encode())
+    remembered = arguments.memory_length
     own = (
         None
         if arguments.ensemble or arguments.fusion.language_model or pretrained.is_shipped(run)
-        else run / f"evaluation-{name}.json"
+        else run / f"evaluation-{name}{f'-memory-{remembered}' * (remembered is not None)}.json"
     )
     path = written.get("json", own)
     if path is not None:

@@ -14,7 +14,7 @@ from mt.arguments import default
 from mt.checkpoint import save_params
 from mt.config import RunConfig
 from mt.data.batching import BatchingConfig
-from mt.data.pipeline import DataConfig
+from mt.data.data_config import DataConfig
 from mt.errors import UserError
 from mt.files import atomic_folder, write_json
 from mt.importing import marian, text_models

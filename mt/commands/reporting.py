@@ -32,7 +32,8 @@ def tell(name: str, model: str, sentences: int, metrics: dict[str, dict[str, Any
 
 
 def remembering(found: trained.Trained, memory_length: int | None) -> trained.Trained:
-    """A model that remembers so many tokens; None is as many as in training.
+    """A model that remembers so many tokens, which its name says; None is as many as in training. Of a translator that
+    is to remember nothing only the name differs: without documents it reads each sentence by itself.
 
     Raises:
         UserError: it does not remember, or the number is negative.
@@ -41,6 +42,11 @@ def remembering(found: trained.Trained, memory_length: int | None) -> trained.Tr
         return found
     if not hasattr(found.model, "initial_carry"):
         raise UserError(f"--memory-length: {found.name} remembers nothing; leave it out")
+    if memory_length < 0:
+        raise UserError(f"--memory-length: {memory_length} is negative; give 0 or more")
+    found = found._replace(name=f"{found.name}, memory {memory_length}")
+    if not memory_length and found.languages.source:
+        return found
     config = dataclasses.replace(found.model.config, memory_length=memory_length)
     return found._replace(model=found.model.clone(config=config))
 
@@ -60,9 +66,12 @@ def report_text(
     """
     config = from_json(RunConfig, trained.read_config(run)["run"], str(run / trained.CONFIG))
     if config.data.batching.kind == "documents":
-        longest, nats, tokens = _of_documents(config, found, corpus, split)
-        ids = found.tokenizers.target.encode(texts)
-        known = [text for text, own in zip(texts, ids) if len(own) <= longest]
+        longest = config.data.batching.row_length
+        nats, tokens = _of_documents(config, found, corpus, split)
+        known = texts
+        if not config.data.cuts_lines:
+            ids = found.tokenizers.target.encode(texts)
+            known = [text for text, own in zip(texts, ids) if len(own) <= longest]
     else:
         longest, scores = 1024, Generator.of(found).likelihoods(texts)
         known = [text for text, score in zip(texts, scores) if score]
@@ -88,8 +97,8 @@ def report_text(
     return tell(name, found.name, len(known), metrics)
 
 
-def _of_documents(config: RunConfig, found: trained.Trained, corpus: str, split: str) -> tuple[int, float, int]:
-    """The longest line that is read, the negative log-likelihood of text in its order in nats, and its tokens."""
+def _of_documents(config: RunConfig, found: trained.Trained, corpus: str, split: str) -> tuple[float, int]:
+    """The negative log-likelihood of text in its order in nats, and its tokens."""
     length = config.data.batching.row_length
     shapes = [Shape(config.data.batching.rows(length), 0, length)]
     objective = TranslationObjective(found.model)
@@ -98,4 +107,4 @@ def _of_documents(config: RunConfig, found: trained.Trained, corpus: str, split:
     )
     params = parallel.replicate(found.params)
     sums = [sums_on(each, split, config, found.tokenizers, shapes, objective)(params) for each in corpora]
-    return length, sum(nll for nll, _ in sums), round(sum(weight for _, weight in sums))
+    return sum(nll for nll, _ in sums), round(sum(weight for _, weight in sums))

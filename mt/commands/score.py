@@ -38,7 +38,8 @@ class Arguments:
         json: writes a JSON object a line: "line", its number; "source"; "target"; "score"; "log_prob" in nats; and
             "tokens", each of the target's with its log-probability. Numbers are null where they would be nan.
         documents: pairs are of documents with blank pairs between them, and each is scored with the memory of those
-            before it, by a model that remembers (model.architecture document_transformer).
+            before it, by a model that remembers (model.architecture document_transformer). Of blank ones both numbers
+            are 0, and they do not count.
         checkpoint: "best" on the dev set, "last", or a step.
         ensemble: further runs; a token's probability is the mean of all. RUN@STEP is a checkpoint of its own.
         search: whose length penalty counts; left out, the run's config says.
@@ -71,7 +72,9 @@ def main(arguments: Arguments) -> None:
             else:
                 tokens, total = tokens + len(score.log_probs), total + score.log_prob
     if long:
-        print(f"{long:,} pairs have more than 1,024 tokens on a side, and no score", file=sys.stderr)
+        pairs_have = "pairs have" if long > 1 else "pair has"
+        remembered = ", though it is remembered where others follow" * arguments.documents
+        print(f"{long:,} {pairs_have} more than 1,024 tokens on a side, and no score{remembered}", file=sys.stderr)
     if tokens:
         print(
             f"{tokens:,} target tokens: {-total / tokens:.4f} nats each, perplexity {math.exp(-total / tokens):.3f}",
@@ -89,9 +92,11 @@ def _scored(
         if documents and not translator.remembers:
             raise UserError(f"--documents: {found.name} reads each sentence by itself; leave the option out")
         for chunk in pairs.worked_on(files, "scoring", documents):
-            sources, targets = zip(*chunk)
-            numbers = document_numbers(map(is_blank, chunk)) if documents else None
-            yield chunk, translator.score(sources, targets, numbers, **search)
+            sources, targets = map(list, zip(*chunk))
+            if documents:
+                yield chunk, _of_documents(translator, chunk, search)
+            else:
+                yield chunk, translator.score(sources, targets, **search)
         return
     if documents:
         raise UserError(f"--documents: {found.name} reads text alone; leave the option out")
@@ -100,6 +105,18 @@ def _scored(
     for texts in lines.chunks(files, None, replaced):
         yield [("", text) for text in texts], generator.likelihoods(texts, **search)
     replaced.report()
+
+
+def _of_documents(translator: Translator, chunk: Sequence[pairs.Pair], search: dict[str, Any]) -> list[Score | None]:
+    """Blank pairs only part documents: nothing is counted of them."""
+    found: list[Score | None] = [Score(0.0, 0.0, [], []) for _ in chunk]
+    numbers = document_numbers(map(is_blank, chunk))
+    places = [place for place, pair in enumerate(chunk) if not is_blank(pair)]
+    sources, targets = ([chunk[place][side] for place in places] for side in range(2))
+    scores = translator.score(sources, targets, [numbers[place] for place in places], **search)
+    for place, score in zip(places, scores):
+        found[place] = score
+    return found
 
 
 def _line(number: int, pair: pairs.Pair, score: Score | None, as_json: bool) -> str:

@@ -21,9 +21,10 @@ from mt.commands.positional import positional
 from mt.commands.reporting import log
 from mt.commands.starting import check_heeded, differences
 from mt.config import RunConfig
+from mt.data.data_config import DataConfig
 from mt.data.datasets import read_pairs
 from mt.data.pieces import MASK, mask_of
-from mt.data.pipeline import DataConfig, Position, TrainingData
+from mt.data.pipeline import Position, TrainingData
 from mt.data.tokenized import default_cache
 from mt.data.tokenizer import Tokenizer, TokenizerConfig
 from mt.data.tokenizers import NAMES, Tokenizers

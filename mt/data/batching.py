@@ -31,7 +31,8 @@ class BatchingConfig:
         kind: "packing" puts several pairs into each row of one length, "buckets" one pair into a row of its length's
             bucket. Packing is one shape to compile, fills it better, and has pairs of all lengths in each update;
             buckets waste no attention on neighbours. "documents" packs pairs in their order: each row of a batch goes
-            on where that row of the batch before has ended, for models that remember.
+            on where that row of the batch before has ended, for models that remember. Lines of text alone that are
+            longer than a row are cut then, and not left out.
         batch_tokens: target positions a batch, padding included, over all devices and accumulation steps.
         row_length: tokens a row holds on either side; the longest pair that can be trained on.
         num_buckets: how many shapes there are, with "buckets"; their bounds are fitted to the corpus.

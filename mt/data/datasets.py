@@ -105,12 +105,12 @@ def read_table(path: pathlib.Path) -> Iterator[tuple[str, str]]:
 
 
 def pair_of(line: str, name: str, number: int) -> tuple[str, str]:
-    """The first two of a line's tab-separated columns.
+    """The first two of a line's tab-separated columns; an empty line is blank on both sides, and parts documents.
 
     Raises:
         UserError: it has one alone; the message names the file and the line's number.
     """
-    columns = line.split("\t")
+    columns = line.split("\t") if line.strip() else ["", ""]
     if len(columns) < 2:
         raise UserError(f"{name}, line {number}: no tab; a line is source, tab, target")
     return columns[0], columns[1]

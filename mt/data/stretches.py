@@ -1,4 +1,4 @@
-"""Documents as pairs of their own: the lines of each one after the other, as many as a row holds."""
+"""Lines joined to as much as a row holds, or cut where they are longer."""
 
 import numpy as np
 
@@ -43,3 +43,21 @@ def _joined(side: Side, first: list[int]) -> Side:
         inner = [line[:-1] for line in lines[begin : end - 1]]
         stretches.append(np.concatenate([*inner, lines[end - 1]]))
     return pack(stretches)
+
+
+def in_pieces(corpus: TokenizedCorpus, longest: int) -> TokenizedCorpus:
+    """Text of one language, in the order of its documents, whose longer lines are several that follow each other; the
+    last of them alone has an eos.
+
+    Args:
+        corpus: of lines without a source.
+        longest: the most tokens that a piece may have.
+    """
+    assert corpus.documents is not None and not np.any(corpus.source.lengths)
+    pieces = -(-corpus.target.lengths // longest)
+    line = np.repeat(np.arange(len(corpus)), pieces)
+    before = longest * (np.arange(len(line)) - np.repeat(np.cumsum(pieces) - pieces, pieces))
+    lengths = np.minimum(corpus.target.lengths[line] - before, longest).astype(np.int32)
+    target = Side(corpus.target.tokens, corpus.target.starts[line] + before, lengths)
+    source = Side(corpus.source.tokens, corpus.source.starts[line], np.zeros_like(lengths))
+    return TokenizedCorpus(source, target, corpus.counts, corpus.start, corpus.documents[line])

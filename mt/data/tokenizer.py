@@ -152,7 +152,9 @@ class Tokenizer:
         """Sentences as ids, eos included, each cut anew; see `subword_sampling.SubwordSamplingConfig`."""
         sampled = sampled_encoding(self._processor, self.decode(tokens), strength, seed, int)
         # What an unknown piece stood for is not to be had from its id.
-        return [list(old) if UNK in old else [*new, EOS] for old, new in zip(tokens, sampled)]
+        # Nor is there an end to a piece of a line that is cut.
+        same = (UNK in old or list(old[-1:]) not in ([], [EOS]) for old in tokens)
+        return [list(old) if stays else [*new, EOS] for stays, old, new in zip(same, tokens, sampled)]
 
     def decode(self, tokens: Iterable[Sequence[int]]) -> list[str]:
         """Ids as text; special pieces give nothing, and bytes that form no character U+FFFD."""

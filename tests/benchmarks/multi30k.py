@@ -8,7 +8,7 @@ import os
 
 from mt.config import RunConfig
 from mt.data.batching import BatchingConfig
-from mt.data.pipeline import DataConfig
+from mt.data.data_config import DataConfig
 from mt.data.tokenized import FilterConfig
 from mt.data.tokenizer import TokenizerConfig
 from mt.models.transformer import TransformerConfig

@@ -2,7 +2,7 @@
 
 from mt.commands.train import make_tokenizers
 from mt.config import RunConfig
-from mt.data.pipeline import DataConfig
+from mt.data.data_config import DataConfig
 from mt.data.tokenizer import Tokenizer, TokenizerConfig
 from tests.conftest import shipped_pairs
 

@@ -1,10 +1,11 @@
 """A translator of documents from the command line: trained, gone on with, evaluated, and as many lines out as in."""
 
 import json
+import pathlib
 
 import pytest
 
-from mt import cli
+from mt import Translator, cli
 from tests.conftest import shipped_pairs
 from tests.trainings import REMEMBERING, SMALL, check_gone_on_with_exactly, train_config
 
@@ -56,16 +57,26 @@ def test_as_many_lines_come_out_as_went_in(run, tmp_path, capsys):
     assert "en_fr_small reads each line by itself" in capsys.readouterr().err
 
 
-def test_pairs_are_scored_in_documents(run, corpus, capsys):
+def test_pairs_are_scored_in_documents(run, corpus, tmp_path, capsys):
     files = [str(corpus / f"dev.{language}") for language in ("en", "fr")]
     found = []
     for options in ([], ["--documents"]):
         capsys.readouterr()
         assert cli.main(["score", str(run), *files, *options]) == 0
         found.append([float(line.split("\t")[1]) for line in capsys.readouterr().out.splitlines()])
-    # The first of a document has nothing before it, nor has a blank line.
+    # The first of a document has nothing before it. A blank line parts documents, and does not count as text.
     same = [number for number, (one, other) in enumerate(zip(*found, strict=True)) if abs(one - other) < 1e-4]
-    assert same == [0, 6, 7, 13, 14, 20, 21] and len(found[0]) == 23
+    assert same == [0, 7, 14, 21] and len(found[0]) == 23
+    assert [number for number, value in enumerate(found[1]) if value == 0] == [6, 13, 20]
+    table, sides = tmp_path / "dev.tsv", [pathlib.Path(file).read_text().splitlines() for file in files]
+    table.write_text("".join("\t".join(pair).strip() + "\n" for pair in zip(*sides)))
+    assert table.read_text().splitlines()[6] == ""
+    capsys.readouterr()
+    assert cli.main(["score", str(run), str(table), "--documents"]) == 0
+    said = capsys.readouterr()
+    assert [float(line.split("\t")[1]) for line in said.out.splitlines()] == found[1]
+    tokens = Translator.load(run).tokenizers.target.encode([line for line in sides[1] if line])
+    assert f"{sum(map(len, tokens)):,} target tokens" in said.err
     assert cli.main(["score", "en_fr_small", *files, "--documents"]) == 2
     assert "en_fr_small reads each sentence by itself" in capsys.readouterr().err
 
@@ -88,3 +99,18 @@ def test_it_is_evaluated_in_documents(run, corpus, tmp_path):
         cli.main(["translate", str(run), str(corpus / "test.en"), "--documents", "--output", str(tmp_path / "o")]) == 0
     )
     assert found["whole"] == (tmp_path / "o").read_text().split("\n") and len(found["less"]) == 14
+
+
+def test_an_evaluation_says_what_was_remembered(run, corpus, tmp_path, capsys):
+    assert cli.main(["evaluate", str(run), "--memory-length", "0", "--translations", str(tmp_path / "alone")]) == 0
+    found = json.loads((run / "evaluation-test-memory-0.json").read_text())
+    assert found["model"].endswith(", memory 0") and "document BLEU" in found["metrics"]
+    lines = [line for line in (corpus / "test.en").read_text().splitlines() if line]
+    assert (tmp_path / "alone").read_text().splitlines() == Translator.load(run).translate(lines)
+    assert cli.main(["evaluate", str(run), "--memory-length", "-1"]) == 2
+    assert "--memory-length: -1 is negative" in capsys.readouterr().err
+
+
+def test_what_remembers_sentences_needs_their_order(corpus, tmp_path, capsys):
+    assert _train(tmp_path / "packed", corpus, "--data.batching.kind", "packing") == 2
+    assert "or model.architecture to transformer" in capsys.readouterr().err

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mt.data.batching import BatchingConfig, Shape, plan_documents
+from mt.data.data_config import DataConfig
 from mt.data.datasets import Languages, read_pairs
-from mt.data.pipeline import DataConfig, Position, TrainingData
-from mt.data.stretches import in_stretches
+from mt.data.pipeline import Position, TrainingData
+from mt.data.stretches import in_pieces, in_stretches
 from mt.data.tokenized import FilterConfig, TokenizedCorpus, gather, pack
 from mt.errors import UserError
 from tests.conftest import shipped_pairs
@@ -107,6 +108,48 @@ def test_stretches_of_each_order_of_magnitude_have_as_many_tokens():
     np.testing.assert_allclose(shares, 1 / 6, atol=0.03)
     assert np.array_equal(in_stretches(corpus, 1024, 16, seed=1).target.starts, found.target.starts)
     assert not np.array_equal(in_stretches(corpus, 1024, 16, seed=2).target.lengths[:9], lengths[:9])
+
+
+@given(st.lists(st.tuples(st.integers(1, 40), st.booleans()), min_size=1, max_size=30), st.integers(1, 12))
+@settings(max_examples=60, deadline=None)
+def test_long_lines_of_text_go_on_in_pieces(lines, longest):
+    numbers = itertools.count(3)
+    text = [np.array([*itertools.islice(numbers, size - 1), 2], np.uint16) for size, _ in lines]
+    documents = np.cumsum([starts for _, starts in lines])
+    nothing = pack([np.array([], np.uint16)] * len(text))
+    found = in_pieces(TokenizedCorpus(nothing, pack(text), {}, 1, documents), longest)
+    expected = [
+        (document, line[start : start + longest].tolist())
+        for document, line in zip(documents, text)
+        for start in range(0, len(line), longest)
+    ]
+    pieces = gather([found], np.zeros(len(found), int), np.arange(len(found)), "target")
+    assert [(document, piece.tolist()) for document, piece in zip(found.documents, pieces)] == expected
+    assert not found.source.lengths.any()
+
+
+def test_text_in_its_order_has_no_gaps(novels, tokenizers, tmp_path):
+    folder, documents = novels
+    lines = [line for document in documents for _, line in document]
+    batching = BatchingConfig("documents", batch_tokens=64, row_length=16, row_multiple=1)
+    config = DataConfig("", "fr", (str(folder),), batching=batching, cache=str(tmp_path))
+    assert max(map(len, tokenizers.target.encode(lines))) > 16
+    whole = TrainingData(dataclasses.replace(config, filter=FilterConfig(duplicates="keep")), tokenizers, seed=0)
+    sides = gather(whole.corpora, np.zeros(len(whole.corpora[0]), int), np.arange(len(whole.corpora[0])), "target")
+    assert np.concatenate(sides).tolist() == sum(tokenizers.target.encode(lines), [])
+    assert not any("gaps" in line for line in whole.report())
+    assert "lines kept" in next(whole.report())
+    (tmp_path / "twice.fr").write_text("Va !\nIci.\nVa !\n")
+    gaps = TrainingData(dataclasses.replace(config, train=(str(tmp_path / "twice.fr"),)), tokenizers, seed=0)
+    assert any("the duplicates leave gaps" in line for line in gaps.report())
+    short = TrainingData(dataclasses.replace(config, filter=FilterConfig(max_length=16)), tokenizers, seed=0)
+    assert short.corpora[0].counts["too long"]  # what is asked for is left out as ever
+
+
+def test_a_cut_line_has_no_end_in_its_middle_when_it_is_cut_into_other_pieces(tokenizer):
+    line = tokenizer.encode(["Il est mon ami."])[0]
+    sampled = tokenizer.sample([line[:3], line[3:]], strength=0.5, seed=1)
+    assert sampled[0] == line[:3] and sampled[1][-1] == line[-1]
 
 
 def test_stretches_that_cannot_be_are_refused():

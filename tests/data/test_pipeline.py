@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from mt.data.batching import BatchingConfig
+from mt.data.data_config import DataConfig
 from mt.data.infilling import InfillingConfig
-from mt.data.pipeline import DataConfig, Position, TrainingData
+from mt.data.pipeline import Position, TrainingData
 from mt.data.subword_sampling import SubwordSamplingConfig
 from mt.data.tokenized import FilterConfig, default_cache, tokenized_corpus
 from mt.data.tokenizer import Tokenizer, TokenizerConfig

@@ -5,7 +5,8 @@ import pytest
 
 from mt.config import RunConfig
 from mt.data.batching import BatchingConfig
-from mt.data.pipeline import DataConfig, Position, TrainingData
+from mt.data.data_config import DataConfig
+from mt.data.pipeline import Position, TrainingData
 from mt.data.word_alignment import WordAlignment
 from mt.errors import UserError
 from mt.training.loop import TrainingConfig

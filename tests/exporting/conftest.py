@@ -9,7 +9,7 @@ import pytest
 from mt.checkpoint import save_params
 from mt.config import RunConfig, describe
 from mt.data.batching import BatchingConfig
-from mt.data.pipeline import DataConfig
+from mt.data.data_config import DataConfig
 from mt.decoding.beam_search import SearchConfig
 from mt.files import write_json
 from mt.models.interface import dummy_batch

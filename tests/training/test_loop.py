@@ -14,7 +14,8 @@ import pytest
 from mt import checkpoint, cli, parallel
 from mt.commands.dev_set import dev_evaluation
 from mt.data.batching import BatchingConfig
-from mt.data.pipeline import DataConfig, Position, TrainingData
+from mt.data.data_config import DataConfig
+from mt.data.pipeline import Position, TrainingData
 from mt.errors import UserError
 from mt.training import stopping
 from mt.training.objectives import TranslationObjective
