@@ -32,12 +32,15 @@ def write(found: Trained, dtype: str, folder: pathlib.Path) -> None:
     except ImportError:
         raise UserError("--format ctranslate2: needs its package; pip install 'mt[ctranslate2]'") from None
     config, vocabulary = found.model.config, vocabularies.of(found.tokenizers)
-    known = config.positions in ("sinusoidal", "learned") and config.scale_embeddings and not config.source_norm
-    if not known or len(set(config.norms.values())) > 1:
-        raise UserError(
-            "--format ctranslate2: it has no encoder whose normalisation is not the decoder's, no normalised sources, "
-            "no embeddings that are not scaled, and of positions only what is added to them; take another --format"
-        )
+    unknown = {
+        f"model.positions {config.positions}": config.positions not in ("sinusoidal", "learned"),
+        "model.scale_embeddings False": not config.scale_embeddings,
+        "model.source_norm True": config.source_norm,
+        "a model.decoder_norm that is not model.norm": len(set(config.norms.values())) > 1,
+    }
+    if any(unknown.values()):
+        wrong = " and ".join(name for name, has in unknown.items() if has)
+        raise UserError(f"--format ctranslate2: it knows no model with {wrong}; take another --format")
     params: Any = jax.device_get(found.params)
     spec = TransformerSpec.from_config(
         (config.num_layers, config.decoder_depth),

@@ -45,3 +45,11 @@ def test_int8_is_smaller_and_near(run, tmp_path):
     assert (small / "model.bin").stat().st_size < (whole / "model.bin").stat().st_size
     for one, other in zip(_scores(whole), _scores(small)):
         assert np.abs(one - other).mean() < 0.3
+
+
+def test_what_it_does_not_know_is_named(tmp_path, tokenizers, capsys):
+    run = make_run(tmp_path / "run", tokenizers, marian_form(positions="rotary", scale_embeddings=False))
+    assert cli.main(["export", str(run), str(tmp_path / "out"), "--format", "ctranslate2"]) == 2
+    said = capsys.readouterr().err
+    assert "it knows no model with model.positions rotary and model.scale_embeddings False; take another" in said
+    assert not (tmp_path / "out").exists()
