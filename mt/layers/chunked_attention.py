@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 import flax.linen as nn
+import flax.struct
 import jax
 import jax.numpy as jnp
 
@@ -37,7 +38,8 @@ class Past(NamedTuple):
         return Past(*(update(old, own.astype(old.dtype), start, axis) for old, own, axis in zip(self, new, (3, 2, 3))))
 
 
-class Slots(NamedTuple):
+@flax.struct.dataclass
+class Slots:
     """Of a step of every hypothesis, which stand side by side as if they were a sequence of length `beam`.
 
     Attributes:
@@ -45,12 +47,14 @@ class Slots(NamedTuple):
         descends: bool [batch, beam, slots], which of all that is cached a hypothesis descends from, itself included.
         position: int [batch or 1, beam], where they stand.
         positions: int [batch or 1, slots], where what is cached stands.
+        beside: how many slots in a row hold one step's hypotheses, all the way; 1 where something else is cached too.
     """
 
     start: jax.Array
     descends: jax.Array
     position: jax.Array
     positions: jax.Array
+    beside: int = flax.struct.field(pytree_node=False, default=1)
 
     @property
     def itself(self) -> jax.Array:

@@ -67,6 +67,27 @@ def sorted_order(buckets: jax.Array, segments: jax.Array, most: int) -> jax.Arra
     return jnp.argsort(place[:, None, None] * most + buckets, axis=-1, stable=True).astype(jnp.int32)
 
 
+def ranked(values: jax.Array, ranks: jax.Array, bits: int) -> jax.Array:
+    """Those of some ranks: a bit at a time, by how many are less. A step of a search needs but two, and sorting all for
+    them would take most of its time.
+
+    Args:
+        values: int32 [..., length]; none is negative.
+        ranks: int [..., ranks], from 0, the least value's.
+        bits: that values have; those that have more count as greater than all others.
+
+    Returns:
+        int32 [..., ranks]; 0 for ranks below 0, and 2 ** bits - 1 for those beyond all values.
+    """
+
+    def with_bit(number: jax.Array, found: jax.Array) -> jax.Array:
+        tried = found | (1 << (bits - 1 - number))
+        less = jnp.sum(values[..., None, :] < tried[..., None], axis=-1)
+        return jnp.where(less <= ranks, tried, found)
+
+    return jax.lax.fori_loop(0, bits, with_bit, jnp.zeros_like(ranks, jnp.int32))
+
+
 class LshSelfAttention(ChunkedSelfAttention):
     """Each round hashes all positions into buckets, sorts them by these, and cuts what is sorted into chunks, which see
     themselves and their neighbours. What the rounds have found becomes one by the sums of their scores' exponentials.
@@ -171,13 +192,12 @@ class LshSelfAttention(ChunkedSelfAttention):
         place = past.buckets * (jnp.max(slots.positions) + 1) + slots.positions[:, None, None]
         place = jnp.where(descends, place[..., None, :], jnp.iinfo(jnp.int32).max)  # [..., rounds, beam, slots]
         own = jnp.sum(jnp.where(slots.itself, place, 0), axis=-1, keepdims=True)
-        chunk = jnp.sum(place < own, axis=-1, keepdims=True) // self.window.length
-        ordered = jnp.sort(place, axis=-1)
-
-        def at(rank: jax.Array) -> jax.Array:
-            return jnp.take_along_axis(ordered, jnp.clip(rank, 0, ordered.shape[-1] - 1), axis=-1)
-
-        first = at((chunk - self.window.before) * self.window.length)
-        last = at((chunk + self.window.after + 1) * self.window.length - 1)
+        # Of what stands side by side, each hypothesis descends from one at most.
+        there = jnp.min(place.reshape(*place.shape[:-1], -1, slots.beside), axis=-1)
+        chunk = jnp.sum(there < own, axis=-1, keepdims=True) // self.window.length
+        first = (chunk - self.window.before) * self.window.length
+        last = (chunk + self.window.after + 1) * self.window.length - 1
+        bits = (math.prod(self.buckets) * (there.shape[-1] + 1)).bit_length()
+        first, last = jnp.split(ranked(there, jnp.concatenate([first, last], axis=-1), bits), 2, axis=-1)
         times = jnp.sum((place >= first) & (place <= last) & descends, axis=2)
         return times if self.window.circular else jnp.minimum(times, 1)

@@ -157,7 +157,7 @@ class Reformer(Transformer):
         ancestry = with_themselves(cache.ancestry, cache.position)
         descends = ancestry.reshape(batch, beam, -1)
         steps = jnp.arange(descends.shape[-1]) // beam
-        slots = Slots(cache.position * beam, descends, jnp.full((1, beam), cache.position), steps[None])
+        slots = Slots(cache.position * beam, descends, jnp.full((1, beam), cache.position), steps[None], beam)
         streams, past = self.decoder.step(embedded, cache.keys_values, slots, cache.encoded, cache.source_mask)
         cache = cache._replace(position=cache.position + 1, keys_values=past, ancestry=ancestry)
         return self._predict(self._mean("decoder", streams), cache), cache

@@ -11,7 +11,7 @@ from mt.layers.chunked_attention import Slots
 from mt.layers.chunks import Window
 from mt.layers.hashing import bucket_factors, hash_vectors, random_rotations
 from mt.layers.local_attention import LocalSelfAttention
-from mt.layers.lsh_attention import LshSelfAttention, sorted_order
+from mt.layers.lsh_attention import LshSelfAttention, ranked, sorted_order
 
 BATCH, HEADS, DIM, LENGTH = 2, 2, 8, 22
 SEGMENTS = np.array([[1] * 22, [1] * 9 + [2] * 8 + [0] * 5], np.int32)
@@ -203,6 +203,16 @@ def test_vectors_in_the_same_direction_share_a_bucket_and_opposite_ones_do_not()
     np.testing.assert_array_equal(hashed, scaled)
     assert (hashed != opposite).all() and hashed.min() >= 0 and hashed.max() < 32
     assert len(np.unique(hashed)) > 16
+
+
+def test_what_is_found_bit_by_bit_is_what_sorting_finds():
+    most = np.iinfo(np.int32).max
+    values = np.random.default_rng(0).integers(0, 2**9, (3, 2, 50)).astype(np.int32)
+    values[0, :, ::2] = most  # as what is not seen
+    ranks = np.broadcast_to(np.arange(-1, 51), (3, 2, 52))
+    expected = np.concatenate([np.zeros((3, 2, 1)), np.sort(values, axis=-1), np.full((3, 2, 1), most)], axis=-1)
+    found = ranked(jnp.asarray(values), jnp.asarray(ranks), bits=9)
+    assert np.array_equal(found, np.minimum(expected, 2**9 - 1))
 
 
 def test_positions_are_sorted_by_segment_then_bucket_then_as_they_stand():
