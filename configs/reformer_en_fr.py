@@ -1,13 +1,18 @@
-"""English to French, whole documents at once: chapters, laws and manuals of up to 2,048 tokens; of longer ones, parts.
+"""English to French, whole documents at once: chapters, laws and manuals of up to 1,024 tokens; of longer ones, parts.
 
-    MT_CORPORA=FOLDER mt train configs/reformer_en_fr.py --workdir runs/reformer
+    export MT_CORPORA=FOLDER
+    mt train configs/reformer_en_fr.py --workdir runs/reformer_lines --data.whole-documents False \
+        --data.shortest-stretch 0 --data.batching.row-length 128 --training.steps 1200 --optimizer.learning-rate 1e-2 \
+        --optimizer.warmup-steps 200
+    mt train configs/reformer_en_fr.py --workdir runs/reformer --start-from runs/reformer_lines
     mt translate runs/reformer < chapters.en > chapters.fr
 
-FOLDER has folders with train.en, train.fr and so on, whose documents have blank lines between them. They are one pair
-each, and in training stretches of all lengths; what is translated then is a document a line. The encoder's and the
-decoder's positions see those near by in every other layer, and in the others those whose vectors hash alike, however
-far away; the decoder sees its source whole. To compare with: documents_en_fr.py, of the same text, which translates
-sentence by sentence with a memory of those before, and sentences_en_fr.py, without.
+FOLDER has folders with train.en, train.fr and so on, whose documents have blank lines between them. The first training
+is of single lines, of which it is learned sooner which words are translations of which. In the second, documents are one
+pair each, and stretches of all lengths; what is translated then is a document a line. The encoder's and the decoder's
+positions see those near by in every other layer, and in the others those whose vectors hash alike, however far away; the
+decoder sees its source whole. To compare with: documents_en_fr.py, of the same text, which translates sentence by
+sentence with a memory of those before, and sentences_en_fr.py, without.
 """
 
 import dataclasses
@@ -22,7 +27,7 @@ from mt.training.loop import TrainingConfig
 def get_config() -> config.RunConfig:
     """The config; see the top of this file."""
     documents = config.read(pathlib.Path(__file__).with_name("documents_en_fr.py"))
-    batching = BatchingConfig("buckets", batch_tokens=4096, row_length=2048, num_buckets=4, row_multiple=1)
+    batching = BatchingConfig("packing", batch_tokens=2048, row_length=1024)
     return dataclasses.replace(
         documents,
         model=ReformerConfig(
@@ -32,13 +37,13 @@ def get_config() -> config.RunConfig:
             num_heads=4,
             attention=("local", "lsh"),
             rounds=2,
-            max_positions=4096,
-            axial_columns=64,
+            scale_embeddings=True,
+            positions="sinusoidal",
+            max_positions=2048,
             feed_forward_chunk=1024,
-            cross_chunk=1024,
             dropout=0.1,
         ),
         data=dataclasses.replace(documents.data, whole_documents=True, shortest_stretch=64, batching=batching),
-        optimizer=dataclasses.replace(documents.optimizer, warmup_steps=150),
-        training=TrainingConfig(steps=750, evaluate_every=375, dev_sentences=20, loss_chunk=1024),
+        optimizer=dataclasses.replace(documents.optimizer, learning_rate=6e-3, warmup_steps=100),
+        training=TrainingConfig(steps=1500, evaluate_every=750, dev_sentences=8, best_by="loss", loss_chunk=1024),
     )

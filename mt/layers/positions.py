@@ -47,6 +47,16 @@ def first_of_each(segments: jax.Array) -> jax.Array:
     return jax.lax.cummax(jnp.where(begins, jnp.arange(segments.shape[1]), 0), axis=1)
 
 
+class SinusoidalPositions(nn.Module):
+    """See `sinusoidal_positions`: nothing is trained, and nothing is too long."""
+
+    model_dim: int
+
+    def __call__(self, positions: jax.Array) -> jax.Array:
+        """int [...] -> float32 [..., model_dim]."""
+        return sinusoidal_positions(positions, self.model_dim)
+
+
 class LearnedPositions(nn.Module):
     """A trained vector a position, up to `max_length` of them."""
 

@@ -88,7 +88,7 @@ class Reformer(Transformer):
 
     def setup(self):
         config = self.config
-        self._set_up_embeddings(scaled=False)
+        self._set_up_embeddings(config.scale_embeddings)
         self.source_positions = config.build_positions()  # type: ignore[assignment]
         self.target_positions = config.build_positions()  # type: ignore[assignment]
         self.embedding_dropout = Dropout(config.dropout)

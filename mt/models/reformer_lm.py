@@ -56,14 +56,15 @@ class ReformerLm(DecoderAlone):
 
     def setup(self):
         config = self.config
-        self.target_embedding = Embedding(self.vocab, config.model_dim, scaled=False)
+        scaled = config.scale_embeddings
+        self.target_embedding = Embedding(self.vocab, config.model_dim, scaled=scaled)
         self.target_positions = config.build_positions()
         self.embedding_dropout = Dropout(config.dropout)
         kinds = config.kinds(config.attention, config.num_layers)
         self.decoder = ReversibleStack(config, kinds, config.windows(), causal=True)
         self.norm = layer_norm(config.norm_epsilon)
         self.output_dropout = Dropout(config.dropout)
-        self.output_embedding = Embedding(self.vocab, 2 * config.model_dim, jnp.dtype(config.dtype), scaled=False)
+        self.output_embedding = Embedding(self.vocab, 2 * config.model_dim, jnp.dtype(config.dtype), scaled)
         self.output_bias = self.param("output_bias", nn.initializers.zeros, (self.vocab,), jnp.float32)
 
     def embed(self, tokens: jax.Array, positions: jax.Array) -> jax.Array:

@@ -9,8 +9,8 @@ import flax.linen as nn
 from mt.errors import UserError
 from mt.layers.chunks import Window
 from mt.layers.hashing import bucket_factors
-from mt.layers.positions import AxialPositions, LearnedPositions
-from mt.models.checks import check_sizes
+from mt.layers.positions import AxialPositions, LearnedPositions, SinusoidalPositions
+from mt.models.checks import check_even, check_sizes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +35,10 @@ class ReformerSizes:
         rounds: how often vectors are hashed; more find more of what full attention would look at.
         buckets: how many there are, even, or even factors of how many; left out, two to a chunk of max_positions.
         hash_seed: of the rotations that hash where nothing is trained; in training they are others each step.
-        positions: "axial" has a vector for the row and one for the column of a position, "learned" one for each.
-        max_positions: how many there are. Those beyond share the last one's vector.
+        scale_embeddings: multiply embeddings by the square root of their width, as the Transformer does.
+        positions: "axial" has a vector for the row and one for the column of a position, "learned" one for each, and
+            "sinusoidal" none that is trained: for scaled embeddings, whose variance is 1 as theirs is about.
+        max_positions: how many there are. Those beyond share the last one's vector, but for "sinusoidal".
         axial_columns: positions a row has.
         axial_dim: width of a row's vector; left out, half.
         feed_forward_chunk: positions that are as wide as ff_dim at once; 0 is all of a batch.
@@ -64,7 +66,8 @@ class ReformerSizes:
     rounds: int = 4
     buckets: tuple[int, ...] = ()
     hash_seed: int = 0
-    positions: Literal["axial", "learned"] = "axial"
+    scale_embeddings: bool = False
+    positions: Literal["axial", "learned", "sinusoidal"] = "axial"
     max_positions: int = 16_384
     axial_columns: int = 128
     axial_dim: int | None = None
@@ -95,6 +98,8 @@ class ReformerSizes:
                 f"model.buckets: {math.prod(self.bucket_factors):,} are too many for {self.max_positions:,} positions; "
                 "take fewer of either"
             )
+        if self.positions == "sinusoidal":
+            check_even(self)
         if self.positions == "axial" and not 0 < self.row_dim < self.model_dim:
             raise UserError(
                 f"model.axial_dim: {self.row_dim} leaves no channel of model.model_dim {self.model_dim} to columns"
@@ -131,6 +136,8 @@ class ReformerSizes:
 
     def build_positions(self) -> nn.Module:
         """What positions are encoded by."""
+        if self.positions == "sinusoidal":
+            return SinusoidalPositions(self.model_dim)
         if self.positions == "learned":
             return LearnedPositions(self.max_positions, self.model_dim)
         return AxialPositions(self.max_positions, self.axial_columns, self.row_dim, self.model_dim)

@@ -23,15 +23,17 @@ TRANSFORMERS = {
     "depths": {"num_layers": 3, "decoder_layers": 1},
 }
 GPT = dict(num_layers=2, model_dim=16, ff_dim=32, num_heads=2, max_positions=24, dropout=0.0, attention_dropout=0.0)
+REFORMER = dict(
+    # Of chunks that hold all: shorter ones stand elsewhere in a row of several.
+    **dict(num_layers=2, model_dim=16, ff_dim=32, num_heads=2, dropout=0.0, max_positions=24, rounds=2),
+    **dict(lsh_chunk=24, local_chunk=24, buckets=(4,)),
+)
 CONFIGS = {name: tiny_config(**changes) for name, changes in TRANSFORMERS.items()} | {
     "documents": DocumentTransformerConfig(
         num_layers=2, model_dim=16, ff_dim=32, num_heads=2, dropout=0.0, memory_length=5
     ),
-    "reformer": ReformerConfig(
-        # Of chunks that hold all: shorter ones stand elsewhere in a row of several.
-        **dict(num_layers=2, model_dim=16, ff_dim=32, num_heads=2, dropout=0.0, max_positions=24, rounds=2),
-        **dict(lsh_chunk=24, local_chunk=24, buckets=(4,)),
-    ),
+    "reformer": ReformerConfig(**REFORMER),
+    "reformer, sines": ReformerConfig(**REFORMER, positions="sinusoidal", scale_embeddings=True),
     "gpt, full": GptConfig(**GPT, source_attention="full"),
     "gpt, causal": GptConfig(**GPT, source_attention="causal"),
 }

@@ -8,7 +8,9 @@ import optax
 import pytest
 
 from mt.errors import UserError
+from mt.layers.positions import sinusoidal_positions
 from mt.models.reformer import ReformerConfig
+from mt.models.reformer_lm import ReformerLmConfig
 from mt.training.objectives import TranslationObjective
 from mt.training.train_step import initial_state, make_train_step, train_on_devices
 from tests.conftest import VOCAB, make_batch, random_params
@@ -212,6 +214,19 @@ def test_memory_does_not_grow_with_depth():
     assert needed(4, reversible=False) > 1.5 * needed(2, reversible=False)
 
 
+@pytest.mark.parametrize("config", [ReformerConfig, ReformerLmConfig])
+def test_embeddings_may_be_scaled_and_their_positions_sines(config):
+    tiny = dict(num_layers=1, model_dim=16, ff_dim=32, num_heads=2, max_positions=32, dropout=0.0)
+    model = config(**tiny, positions="sinusoidal", scale_embeddings=True).build(VOCAB)
+    params = random_params(model)
+    tokens, positions = jnp.array([[3, 7, 4]]), jnp.array([[0, 1, 40]])
+    given = (tokens, positions) if config is ReformerLmConfig else ("target", tokens, positions)
+    found = model.apply({"params": params}, *given, method="embed" if config is ReformerLmConfig else "_embed")
+    expected = 4 * params["target_embedding"]["table"][tokens] + sinusoidal_positions(positions, 16)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert "target_positions" not in params
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -221,6 +236,7 @@ def test_memory_does_not_grow_with_depth():
         (dict(lsh_after=-1), "model.lsh_after: -1 is negative"),
         (dict(buckets=(4, 3)), r"model.buckets: \(4, 3\) are not all even"),
         (dict(buckets=(2**16, 2**14)), "model.buckets: 1,073,741,824 are too many for 32 positions"),
+        (dict(positions="sinusoidal", model_dim=9, num_heads=3), "model.model_dim: 9 is odd"),
         (dict(axial_dim=16), "model.axial_dim: 16 leaves no channel"),
     ],
 )
