@@ -18,7 +18,8 @@ from mt.decoding.translator import Translator
 class Arguments:
     """Tells which source word each target word comes from, by where the decoder looks as it writes it: a line a pair,
     of SOURCE-TARGET for each target word (Pharaoh's format); words are what white space separates, counted from 0. The
-    line is empty for a pair that is blank on a side, or has more than 1,024 tokens on one.
+    line is empty for a pair that is blank on a side, or has more than 1,024 tokens on one, and than twice what the
+    model has learned from.
 
     Attributes:
         run: the --workdir of a training, a bundle, or the name of a model that ships. Left out, also where the first

@@ -28,7 +28,8 @@ from mt.errors import UserError
 class Arguments:
     """Tells how likely each target is as the translation of its source: a line a pair, in order, of the score by which
     the search ranks, a tab, and the log-probability in nats, the end included; "nan" twice for a pair of which a side
-    has more than 1,024 tokens. By a language model, how likely each line of text is.
+    has more than 1,024 tokens, and than twice what the model has learned from. By a language model, how likely each
+    line of text is.
 
     Attributes:
         run: the --workdir of a training, a bundle, or the name of a model that ships. Left out, also where the first
@@ -63,8 +64,9 @@ def main(arguments: Arguments) -> None:
     parallel.use_compilation_cache(default_cache() / "xla")
     found = trained.load_together([pretrained.locate(run), *arguments.ensemble], arguments.checkpoint)
     found = arguments.fusion.applied(found)
+    reader = Translator.of(found) if found.languages.source else Generator.of(found)
     numbers, tokens, total, long = itertools.count(1), 0, 0.0, 0
-    for chunk, scores in _scored(found, files, arguments.documents, arguments.search.given()):
+    for chunk, scores in _scored(reader, found.name, files, arguments.documents, arguments.search.given()):
         for pair, score, number in zip(chunk, scores, numbers):  # the endless one last, or it would lose a number
             sys.stdout.write(_line(number, pair, score, arguments.json) + "\n")
             if score is None:
@@ -74,7 +76,8 @@ def main(arguments: Arguments) -> None:
     if long:
         pairs_have = "pairs have" if long > 1 else "pair has"
         remembered = ", though it is remembered where others follow" * arguments.documents
-        print(f"{long:,} {pairs_have} more than 1,024 tokens on a side, and no score{remembered}", file=sys.stderr)
+        longest = f"{reader.longest:,} tokens on a side"
+        print(f"{long:,} {pairs_have} more than {longest}, and no score{remembered}", file=sys.stderr)
     if tokens:
         print(
             f"{tokens:,} target tokens: {-total / tokens:.4f} nats each, perplexity {math.exp(-total / tokens):.3f}",
@@ -83,27 +86,26 @@ def main(arguments: Arguments) -> None:
 
 
 def _scored(
-    found: trained.Trained, files: tuple[pathlib.Path, ...], documents: bool, search: dict[str, Any]
+    reader: Translator | Generator, name: str, files: tuple[pathlib.Path, ...], documents: bool, search: dict[str, Any]
 ) -> Iterator[tuple[Sequence[pairs.Pair], list[Score | None]]]:
     """Pairs, or text with nothing as its source, a list at a time, each with its score."""
-    if found.languages.source:
+    if isinstance(reader, Translator):
         pairs.check(files)
-        translator = Translator.of(found)
-        if documents and not translator.remembers:
-            raise UserError(f"--documents: {found.name} reads each sentence by itself; leave the option out")
+        if documents and not reader.remembers:
+            raise UserError(f"--documents: {name} reads each sentence by itself; leave the option out")
         for chunk in pairs.worked_on(files, "scoring", documents):
             sources, targets = map(list, zip(*chunk))
             if documents:
-                yield chunk, _of_documents(translator, chunk, search)
+                yield chunk, _of_documents(reader, chunk, search)
             else:
-                yield chunk, translator.score(sources, targets, **search)
+                yield chunk, reader.score(sources, targets, **search)
         return
     if documents:
-        raise UserError(f"--documents: {found.name} reads text alone; leave the option out")
+        raise UserError(f"--documents: {name} reads text alone; leave the option out")
     lines.check(files, "refuse")
-    generator, replaced = Generator.of(found), lines.Replaced()
+    replaced = lines.Replaced()
     for texts in lines.chunks(files, None, replaced):
-        yield [("", text) for text in texts], generator.likelihoods(texts, **search)
+        yield [("", text) for text in texts], reader.likelihoods(texts, **search)
     replaced.report()
 
 

@@ -127,7 +127,7 @@ def search_sources(
         return [_read(sources[number], limit(sources[number]), row, once) for number, *row in zip(numbers, *columns)]
 
     sizes = [(_shape(source, config, lengths, not sampling), len(source.ids)) for source in sources]
-    return in_batches(sizes, lambda size: size[0], heights, begin, end)
+    return in_batches(sizes, lambda size: size[0], lambda _: heights, begin, end)
 
 
 def max_target_length(source_length: int, config: SearchConfig) -> int:

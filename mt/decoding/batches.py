@@ -77,7 +77,7 @@ def bound(size: int, bounds: Sequence[int]) -> int:
 def in_batches(
     sizes: Sequence[Any],
     shape_of: Callable[[Any], Hashable],
-    heights: Sequence[int],
+    heights_of: Callable[[Any], Sequence[int]],
     begin: Callable[[list[int], Any, int], Any],
     end: Callable[[list[int], Any], Sequence[T]],
 ) -> list[T]:
@@ -86,7 +86,7 @@ def in_batches(
     Args:
         sizes: of each item, by which they are sorted.
         shape_of: the shape of the program that an item of that size needs.
-        heights: how many rows batches may have, see `RowWorkers.rows`.
+        heights_of: how many rows batches of that shape may have, see `RowWorkers.rows`.
         begin: begins to work on the items of these numbers, with a program of that shape and that many rows.
         end: what came of it, an item a number, from what `begin` returned once `parallel.fetch_rows` has it.
 
@@ -104,7 +104,7 @@ def in_batches(
     for number in sorted(range(len(sizes)), key=sizes.__getitem__):
         alike.setdefault(shape_of(sizes[number]), []).append(number)
     for shape, numbers in alike.items():
-        height = _height(len(numbers), heights)
+        height = _height(len(numbers), heights_of(shape))
         for own in batched(numbers, height):
             running.append((own, begin(own, shape, height)))
             if len(running) > 1:

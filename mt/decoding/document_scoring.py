@@ -95,4 +95,4 @@ def _read(
         log_probs, carry = found
         return [(log_probs[row], jax.tree.map(lambda leaf, row=row: leaf[row], carry)) for row in range(len(numbers))]
 
-    return in_batches(sizes, lambda size: bound(size, bounds), workers.rows(), begin, end)
+    return in_batches(sizes, lambda size: bound(size, bounds), lambda _: workers.rows(), begin, end)

@@ -8,7 +8,7 @@ from mt import trained
 from mt.data.tokenizer import BOS, EOS
 from mt.decoding.batched_search import Source, search_sources
 from mt.decoding.continuing import Continuing
-from mt.decoding.reader import Reader, characters, source_lengths
+from mt.decoding.reader import Reader, characters, program_lengths
 from mt.decoding.sampling import SamplingConfig
 from mt.decoding.scoring import Score
 from mt.decoding.translation import Translation, read
@@ -67,7 +67,7 @@ class Generator(Reader):
             raise UserError(f"n best: {n} is not between 1 and the beam size, which is {config.beam_size}")
         begun = [characters(text) for text in texts]
         sources = [self._beginning(ids[:-1], number) for number, ids in enumerate(self._encoded(begun), 1)]
-        lengths = source_lengths(self._max_source_length)
+        lengths = program_lengths(self._max_source_length)
         found = search_sources(self._workers, Continuing(self._model), BOS, sources, config, n, lengths, sampling)
         decode = self.tokenizers.target.decode
         results = []

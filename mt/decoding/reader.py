@@ -20,8 +20,8 @@ from mt.decoding.remembering import remembers
 from mt.decoding.scoring import Score, forced_batch, read_pairs, score_pairs
 from mt.errors import UserError, nearest
 
-# Lengths that programs are compiled for: each text takes the smallest that holds it.
-LENGTHS = (16, 32, 64, 128, 256, 512, 1024)
+# Of pairs that are there already, tokens of either side that a model takes at once, if it translates no longer ones.
+_LONGEST = 1024
 SURROGATES = re.compile("[\ud800-\udfff]")
 _CONTROLS = re.compile("[\0-\x08\x0e-\x1f\x7f-\x9f]")
 
@@ -59,6 +59,13 @@ class Reader:
         self.tokenizers = tokenizers
         self.search = search
         self._max_source_length = max_source_length
+        # A translation may be longer than its source.
+        self._pair_lengths = program_lengths(max(_LONGEST, 2 * max_source_length))
+
+    @property
+    def longest(self) -> int:
+        """The most tokens that either side of a pair may have for it to be scored or aligned, eos included."""
+        return self._pair_lengths[-1]
 
     @property
     def params(self) -> Any:
@@ -82,7 +89,7 @@ class Reader:
             search: fields of `SearchConfig` to change; those of the length penalty count.
 
         Returns:
-            A score a pair; None for one of which either side has more than 1,024 tokens.
+            A score a pair; None for one of which either side has more tokens than `longest`.
 
         Raises:
             UserError: there are not as many targets as sources, the search has no such field, or the model remembers
@@ -96,7 +103,7 @@ class Reader:
             raise UserError("coverage_penalty: is of each sentence by itself; set it to 0 for documents")
         start = self.tokenizers.start
         found = score_documents(self._workers, self._model, start, pairs, documents)
-        return self._scored(pairs, [each for each, pair in zip(found, pairs) if _short([pair])], config)
+        return self._scored(pairs, [each for each, pair in zip(found, pairs) if self._fits(pair)], config)
 
     @property
     def remembers(self) -> bool:
@@ -112,8 +119,11 @@ class Reader:
 
     def _scores(self, pairs: list[tuple[list[int], list[int]]], config: SearchConfig) -> list[Score | None]:
         """Of each by itself."""
-        short, start = _short(pairs), self.tokenizers.start
-        return self._scored(pairs, score_pairs(self._workers, self._model, start, short, LENGTHS), config)
+        short, start = list(filter(self._fits, pairs)), self.tokenizers.start
+        return self._scored(pairs, score_pairs(self._workers, self._model, start, short, self._pair_lengths), config)
+
+    def _fits(self, pair: tuple[list[int], list[int]]) -> bool:
+        return max(map(len, pair)) <= self.longest
 
     def _scored(
         self, pairs: list[tuple[list[int], list[int]]], short: list[list[float]], config: SearchConfig
@@ -123,7 +133,7 @@ class Reader:
         attended = iter(self._attention(pairs, None)) if config.coverage_penalty else None
         scores: list[Score | None] = []
         for pair in pairs:
-            if max(map(len, pair)) > LENGTHS[-1]:
+            if not self._fits(pair):
                 scores.append(None)
                 continue
             log_probs = next(found)
@@ -146,7 +156,7 @@ class Reader:
 
         Returns:
             Of each pair, the numbers of a source word and of a target word, for each target word; words are what white
-            space separates, counted from 0. None for a pair of which a side has more than 1,024 tokens.
+            space separates, counted from 0. None for a pair of which a side has more tokens than `longest`.
 
         Raises:
             UserError: see `word_weights`.
@@ -166,7 +176,7 @@ class Reader:
 
         Returns:
             Of each pair, [target words, source words], sums over their tokens. None for a pair of which a side has more
-            than 1,024 tokens.
+            tokens than `longest`.
 
         Raises:
             UserError: there are not as many targets as sources, or the model has no such layer.
@@ -175,9 +185,9 @@ class Reader:
         found = iter(self._attention(pairs, layer))
         pieces = self.tokenizers.source.pieces, self.tokenizers.target.pieces
         return [
-            None
-            if max(map(len, pair)) > LENGTHS[-1]
-            else word_weights(next(found), *(written(ids) for written, ids in zip(pieces, pair)))
+            word_weights(next(found), *(written(ids) for written, ids in zip(pieces, pair)))
+            if self._fits(pair)
+            else None
             for pair in pairs
         ]
 
@@ -196,7 +206,8 @@ class Reader:
         def function(params: Any, rows: Any) -> Any:
             return weights(params, forced_batch(*rows))
 
-        return read_pairs(self._workers, self._model, name, function, start, _short(pairs), LENGTHS)
+        short = list(filter(self._fits, pairs))
+        return read_pairs(self._workers, self._model, name, function, start, short, self._pair_lengths)
 
     def _pairs(self, sources: Sequence[str], targets: Sequence[str]) -> list[tuple[list[int], list[int]]]:
         """Texts' ids, with eos."""
@@ -229,10 +240,10 @@ def characters(text: str) -> str:
     return _CONTROLS.sub(" ", SURROGATES.sub("\ufffd", text))
 
 
-def _short(pairs: list[tuple[list[int], list[int]]]) -> list[tuple[list[int], list[int]]]:
-    return [pair for pair in pairs if max(map(len, pair)) <= LENGTHS[-1]]
-
-
-def source_lengths(longest: int) -> list[int]:
-    """The lengths that programs are compiled for, up to that of the longest source there is."""
-    return sorted({min(length, longest) for length in (*LENGTHS, longest)})
+def program_lengths(longest: int) -> list[int]:
+    """The lengths that programs are compiled for, up to that of the longest text there is: each takes the smallest that
+    holds it."""
+    lengths = [min(16, longest)]
+    while lengths[-1] < longest:
+        lengths.append(min(2 * lengths[-1], longest))
+    return lengths

@@ -14,6 +14,9 @@ from mt.decoding.remembering import After, after, stacked
 from mt.layers.attention_maps import maps_of
 from mt.models.interface import Batch, Params
 
+# Tokens of a side beyond which pairs are read one by one.
+_LONGEST_TOGETHER = 1024
+
 
 class Score(NamedTuple):
     """What a model makes of a source's translation.
@@ -186,7 +189,11 @@ def read_pairs(
         leaves, structure = jax.tree.flatten(found)
         return [jax.tree.unflatten(structure, [leaf[row] for leaf in leaves]) for row in range(len(numbers))]
 
-    return in_batches(sizes, shape_of, workers.rows(), begin, end)
+    # Attention to a whole source grows with the square of the length: of what is longest, one row at a time.
+    def heights_of(shape: tuple[int, int]) -> list[int]:
+        return workers.rows() if max(shape) <= _LONGEST_TOGETHER else workers.rows()[:1]
+
+    return in_batches(sizes, shape_of, heights_of, begin, end)
 
 
 def padded(

@@ -19,7 +19,7 @@ from mt.decoding.ensemble import Ensemble
 from mt.decoding.fusion import DEFAULT_WEIGHT, Fused
 from mt.decoding.keeping import Hidden, Kind, find, says_nothing
 from mt.decoding.minimum_risk import expected_utilities
-from mt.decoding.reader import Attention, Reader, characters, source_lengths
+from mt.decoding.reader import Attention, Reader, characters, program_lengths
 from mt.decoding.sampling import SamplingConfig
 from mt.decoding.scoring import attention_maps
 from mt.decoding.splitting import split
@@ -59,7 +59,7 @@ class Translator(Reader):
         super().__init__(model, params, tokenizers, search, max_source_length)
         self._whole_documents = whole_documents
         self._constrainer = Constrainer(tokenizers.target)
-        self._lengths = source_lengths(max_source_length)
+        self._lengths = program_lengths(max_source_length)
 
     @classmethod
     def load(

@@ -16,7 +16,7 @@ from mt.data.marian_tokenizer import MarianTokenizer
 from mt.data.tokenizers import Side
 from mt.decoding.batched_search import max_target_length
 from mt.decoding.beam_search import SearchConfig, search_rows
-from mt.decoding.reader import source_lengths
+from mt.decoding.reader import program_lengths
 from mt.decoding.sampling import SamplingConfig, sample_rows
 from mt.exporting import vocabularies
 from mt.files import write_atomically, write_json
@@ -37,7 +37,7 @@ def write(
         sampling: how to draw samples, in place of a search.
         folder: to fill.
     """
-    lengths = source_lengths(found.max_source_length)
+    lengths = program_lengths(found.max_source_length)
     for length in lengths:
         write_atomically(folder / f"search-{length}.stablehlo", _program(found, search, n_best, sampling, length))
     with (folder / "params.npz").open("wb") as file:

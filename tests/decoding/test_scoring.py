@@ -11,8 +11,11 @@ from mt import cli, pretrained
 from mt.commands import lines
 from mt.decoding.batches import RowWorkers
 from mt.decoding.beam_search import EOS, SearchConfig, beam_search, length_penalty
+from mt.decoding.reader import program_lengths
 from mt.decoding.scoring import score_pairs
+from mt.decoding.translator import Translator
 from mt.errors import UserError
+from tests.conftest import random_params, tiny_config
 
 SOURCES = [[7, 9, 4, EOS], [30, 5, EOS], [3, EOS], [11, 12, 13, 14, 15, EOS]]
 
@@ -51,6 +54,28 @@ def test_a_score_depends_on_neither_order_nor_neighbours(tiny_translator):
 def test_what_is_too_long_has_no_score_and_its_neighbours_have(tiny_translator):
     scores = tiny_translator.score(["Go."] * 3, ["Va !", "mot " * 2000, "Va !"])
     assert scores[1] is None and scores[0] == scores[2]
+
+
+def test_what_a_model_translates_at_once_it_scores_and_aligns_however_long(tokenizers):
+    """One by one, as the same pair with room behind it is scored among others."""
+    model = tiny_config(num_layers=1).build(len(tokenizers.target))
+    config = SearchConfig(length_penalty=0.7)
+    short, long = (Translator(model, random_params(model), tokenizers, config, longest) for longest in (32, 600))
+    assert short.longest == 1024 and long.longest == 1200
+    source, target = "Go.", " ".join(["mot"] * 370)
+    assert short.score([source], [target]) == short.align([source], [target]) == [None]
+    (alone,) = long.score([source], [target])
+    pair = [(long.tokenizers.source.encode([source])[0], long.tokenizers.target.encode([target])[0])]
+    assert 1024 < len(pair[0][1]) <= 1200
+    (expected,) = score_pairs(RowWorkers(random_params(model)), model, 1, pair, (8, 1500))
+    np.testing.assert_allclose(alone.log_probs, expected, atol=1e-5)
+    assert len(long.align([source], [target])[0]) == 370
+
+
+def test_programs_are_compiled_for_lengths_that_double():
+    assert program_lengths(5) == [5]
+    assert program_lengths(64) == [16, 32, 64]
+    assert program_lengths(3000) == [16, 32, 64, 128, 256, 512, 1024, 2048, 3000]
 
 
 def test_bad_calls(tiny_translator):

@@ -6,7 +6,7 @@ from typing import Any
 
 from mt import trained
 from mt.decoding.batches import RowWorkers
-from mt.decoding.reader import LENGTHS, characters
+from mt.decoding.reader import characters, program_lengths
 from mt.decoding.scoring import Score, score_pairs
 from mt.decoding.translator import Translator
 from mt.decoding.turns import in_turns
@@ -77,7 +77,9 @@ def in_documents(
         ]
         two = [pair for item, _ in asked for pair in both[2 * item : 2 * item + 2]]
         before = [carry for _, carry in asked for _ in range(2)]
-        scores = [math.fsum(each) for each in score_pairs(workers, found.model, start, two, LENGTHS, before)]
+        scores = [
+            math.fsum(each) for each in score_pairs(workers, found.model, start, two, program_lengths(1024), before)
+        ]
         for place, (item, _) in enumerate(asked):
             right[item] = truer(scores[2 * place], scores[2 * place + 1])
         return [pairs[number] for number in turn]
