@@ -21,7 +21,7 @@ def get_config() -> config.RunConfig:
     """The config; see the top of this file."""
     french = config.read(pathlib.Path(__file__).with_name("gpt_fr.py"))
     batching = dataclasses.replace(
-        french.data.batching, kind="documents", batch_tokens=4096, row_length=4096, row_multiple=1
+        french.data.batching, kind="documents", batch_tokens=4096, row_length=4096, shuffle_rows=True, row_multiple=1
     )
     filters = dataclasses.replace(french.data.filter, duplicates="keep")
     return dataclasses.replace(
@@ -34,8 +34,9 @@ def get_config() -> config.RunConfig:
             activation="gelu",
             attention=("local", "lsh"),
             rounds=4,
+            scale_embeddings=True,
+            positions="sinusoidal",
             max_positions=4096,
-            axial_columns=64,
             feed_forward_chunk=1024,
             dropout=0.1,
         ),

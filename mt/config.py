@@ -73,11 +73,12 @@ class RunConfig:
                 f"training.accumulation_steps: {parts} does not divide data.batching.row_multiple {multiple}, so "
                 "batches could not be cut into so many parts"
             )
-        if self.training.aligned and getattr(self.model, "remat", True):  # a Reformer has no choice
-            raise UserError(
-                "training.guided_alignment: does not go with model.remat, nor with a model that always computes its "
-                "activations anew; set one of them to nothing"
-            )
+        if self.training.aligned:
+            remat = getattr(self.model, "remat", None)  # there is no such choice where all is always computed anew
+            if remat is None:
+                raise UserError(f"training.guided_alignment: is not for {self.model.architecture}; set it to 0")
+            if remat:
+                raise UserError("training.guided_alignment: does not go with model.remat; set one of them to nothing")
         length = self.data.batching.row_length
         self.model.check_lengths(length if self.data.has_source else 0, length)
         if self.model.needs_source and not self.data.has_source:
@@ -109,6 +110,11 @@ class RunConfig:
                 "model.memory_length: what stood before can only be remembered where batches keep its order; set "
                 "data.batching.kind to documents, or "
                 + ("model.architecture to transformer" if self.data.translates else "the length to 0")
+            )
+        if getattr(self.model, "memory_length", 0) and self.data.batching.shuffle_rows:
+            raise UserError(
+                "data.batching.shuffle_rows: leaves nothing that a model could remember; set it to false, or "
+                "model.memory_length to 0"
             )
         if self.data.batching.backwards and self.model.objective != "permuted_token":
             raise UserError(f"data.batching.backwards: is not for {self.model.architecture}; set it to false")

@@ -38,6 +38,8 @@ class BatchingConfig:
         num_buckets: how many shapes there are, with "buckets"; their bounds are fitted to the corpus.
         backwards: whether every other row reads its documents from their ends to their beginnings, with "documents",
             for models that see both what stands before and what stands after.
+        shuffle_rows: whether rows come in any order, with "documents", for models that remember nothing of the row
+            before: batches of a few long rows would otherwise be of one document for many updates.
         row_multiple: rows a batch are a multiple of this: of devices times accumulation steps, on any machine that the
             run is to go on with unchanged.
     """
@@ -47,6 +49,7 @@ class BatchingConfig:
     row_length: int = 256
     num_buckets: int = 12
     backwards: bool = False
+    shuffle_rows: bool = False
     row_multiple: int = 8
 
     def __post_init__(self):
@@ -55,6 +58,10 @@ class BatchingConfig:
                 raise UserError(f"data.batching.{field}: {getattr(self, field)} is not positive")
         if self.backwards and self.kind != "documents":
             raise UserError(f"data.batching.backwards: of {self.kind} there is no order to turn; set kind to documents")
+        if self.shuffle_rows and (self.kind != "documents" or self.backwards):
+            raise UserError(
+                "data.batching.shuffle_rows: is for data.batching.kind documents, without backwards; set it to false"
+            )
         if self.batch_tokens < self.row_length * self.row_multiple:
             raise UserError(
                 f"data.batching.batch_tokens: {self.batch_tokens} is less than row_length times row_multiple "
@@ -165,7 +172,13 @@ def plan_buckets(source_lengths: np.ndarray, target_lengths: np.ndarray, shapes:
     )
 
 
-def plan_documents(source_lengths: np.ndarray, target_lengths: np.ndarray, documents: np.ndarray, shape: Shape) -> Plan:
+def plan_documents(
+    source_lengths: np.ndarray,
+    target_lengths: np.ndarray,
+    documents: np.ndarray,
+    shape: Shape,
+    seed: int | None = None,
+) -> Plan:
     """Each row has its share of the pairs, in their order: of each batch so many as it has room for.
 
     Args:
@@ -173,6 +186,7 @@ def plan_documents(source_lengths: np.ndarray, target_lengths: np.ndarray, docum
         target_lengths: int [pairs], at most shape.target_length.
         documents: int [pairs], from 1, the document that each is in; pairs of one stand together.
         shape: of every batch. The rows' shares are about as many tokens each; the last batches may hold empty rows.
+        seed: if rows are to be shuffled, which order.
     """
     pairs = len(source_lengths)
     tokens = np.cumsum(source_lengths + target_lengths)
@@ -189,6 +203,9 @@ def plan_documents(source_lengths: np.ndarray, target_lengths: np.ndarray, docum
             source_offset[pair], target_offset[pair] = source_used, target_used
             source_used, target_used, used = source_used + source, target_used + target, used + 1
     batches = int(batch.max()) + 1
+    if seed is not None:
+        shuffled = np.random.default_rng(seed).permutation(batches * shape.rows)
+        batch, row = np.divmod(shuffled[batch * shape.rows + row], shape.rows)
     order = np.lexsort((segment, row, batch))
     return Plan(
         order,

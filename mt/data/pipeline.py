@@ -196,7 +196,8 @@ class TrainingData:
         if self._documents:
             # No document of an epoch has the number of one in the epoch before, whose end may still be remembered.
             numbers = (document + epoch * int(document[-1]) - 1) % _MOST_DOCUMENTS + 1
-            plan = plan_documents(lengths[0], lengths[1], numbers, self.shapes[0])
+            of_rows = shuffle if self._batching.shuffle_rows else None
+            plan = plan_documents(lengths[0], lengths[1], numbers, self.shapes[0], of_rows)
         elif self._batching.kind == "packing":
             plan = plan_packing(lengths[0], lengths[1], self.shapes[0], shuffle)
         else:

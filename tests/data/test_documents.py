@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mt.config import RunConfig
 from mt.data.batching import BatchingConfig, Shape, plan_documents
 from mt.data.data_config import DataConfig
 from mt.data.datasets import Languages, read_pairs
@@ -15,6 +16,7 @@ from mt.data.pipeline import Position, TrainingData
 from mt.data.stretches import in_pieces, in_stretches
 from mt.data.tokenized import FilterConfig, TokenizedCorpus, gather, pack
 from mt.errors import UserError
+from mt.models.document_transformer import DocumentTransformerConfig
 from tests.conftest import shipped_pairs
 
 SIZES = st.lists(st.tuples(st.integers(0, 9), st.integers(2, 9), st.booleans()), min_size=1, max_size=50)
@@ -41,6 +43,29 @@ def test_a_row_has_its_share_of_the_pairs_in_their_order(sizes, rows):
                 used = np.cumsum(lengths[plan.pair[inside]])
                 np.testing.assert_array_equal(offsets[inside], used - lengths[plan.pair[inside]])
                 assert used[-1] <= room
+
+
+@given(SIZES, st.integers(1, 4), st.integers(0, 3))
+@settings(max_examples=30, deadline=None)
+def test_shuffled_rows_are_the_same_rows_elsewhere(sizes, rows, seed):
+    source, target = (np.array([each[side] for each in sizes]) for side in range(2))
+    documents = np.cumsum([each[2] for each in sizes]) + 1
+    given = source, target, documents, Shape(rows, 12, 10)
+
+    def rows_of(plan):
+        batch = np.repeat(np.arange(len(plan.shapes)), np.diff(plan.starts))
+        places = list(zip(batch.tolist(), plan.row.tolist()))
+        fields = plan.pair, plan.segment, plan.source_offset, plan.target_offset, plan.document
+        found = {place: [] for place in places}
+        for place, *item in zip(places, *(field.tolist() for field in fields)):
+            found[place].append(tuple(item))
+        return found
+
+    plain, shuffled = rows_of(plan_documents(*given)), rows_of(plan_documents(*given, seed))
+    assert sorted(map(tuple, plain.values())) == sorted(map(tuple, shuffled.values()))
+    assert all(0 <= row < rows for _, row in shuffled)
+    if len(plain) > 20:
+        assert list(plain.values()) != list(shuffled.values())
 
 
 @pytest.fixture(scope="module")
@@ -259,3 +284,13 @@ def test_documents_are_not_joined_at_random():
     with pytest.raises(UserError, match="data.augmentation.joined: joins any two pairs"):
         joined = dataclasses.replace(DataConfig().augmentation, joined=0.1)
         DataConfig(augmentation=joined, batching=BatchingConfig("documents"))
+
+
+def test_rows_that_are_remembered_are_not_shuffled():
+    with pytest.raises(UserError, match="data.batching.shuffle_rows: is for data.batching.kind documents"):
+        BatchingConfig("packing", shuffle_rows=True)
+    with pytest.raises(UserError, match="data.batching.shuffle_rows: leaves nothing that a model could remember"):
+        RunConfig(
+            model=DocumentTransformerConfig(memory_length=8),
+            data=DataConfig(batching=BatchingConfig("documents", shuffle_rows=True)),
+        )
