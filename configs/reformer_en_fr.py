@@ -8,11 +8,11 @@
     mt translate runs/reformer < chapters.en > chapters.fr
 
 FOLDER has folders with train.en, train.fr and so on, whose documents have blank lines between them. The first training
-is of single lines, of which it is learned sooner which words are translations of which. In the second, documents are one
-pair each, and stretches of all lengths; what is translated then is a document a line. The encoder's and the decoder's
-positions see those near by in every other layer, and in the others those whose vectors hash alike, however far away; the
-decoder sees its source whole. To compare with: documents_en_fr.py, of the same text, which translates sentence by
-sentence with a memory of those before, and sentences_en_fr.py, without.
+is of single lines, of which it is learned sooner which words are translations of which. In the second, documents are
+one pair each, and stretches of all lengths; what is translated then is a document a line. The encoder's and the
+decoder's positions see those near by in every other layer, and in the others those whose vectors hash alike, however
+far away; the decoder sees its source whole. To compare with: documents_en_fr.py, of the same text, which translates
+sentence by sentence with a memory of those before, and sentences_en_fr.py, without.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ from mt.training.loop import TrainingConfig
 def get_config() -> config.RunConfig:
     """The config; see the top of this file."""
     documents = config.read(pathlib.Path(__file__).with_name("documents_en_fr.py"))
-    batching = BatchingConfig("packing", batch_tokens=2048, row_length=1024)
+    batching = BatchingConfig("packing", batch_tokens=2048, row_length=512, row_multiple=1)
     return dataclasses.replace(
         documents,
         model=ReformerConfig(

@@ -108,10 +108,12 @@ def load(run: pathlib.Path, which: str = "best") -> Trained:
     )
 
 
-def check_translates(found: Trained) -> None:
-    """Raises UserError where a model was not trained to translate."""
+def check_translates(found: Trained, asked: str = "") -> None:
+    """Raises UserError where a model was not trained to translate, as was asked of it."""
     if found.languages.alone or not writes(found.model):
-        raise UserError(f"{found.name}: was trained on text of one language, and does not translate; {_purpose(found)}")
+        raise UserError(
+            f"{asked}{found.name}: was trained on text of one language, and does not translate; {_purpose(found)}"
+        )
 
 
 def _purpose(found: Trained) -> str:

@@ -8,8 +8,10 @@ from mt import config as run_config
 from mt.errors import UserError
 from mt.models.gpt import GptConfig
 from mt.models.interface import dummy_batch
+from mt.models.reformer import ReformerConfig
 from mt.serialization import from_json, to_json
-from tests.conftest import ROOT
+from mt.training.loop import TrainingConfig
+from tests.conftest import ROOT, tiny_config
 
 CONFIGS = sorted((ROOT / "configs").glob("*.py"))
 
@@ -84,3 +86,15 @@ def test_a_models_architecture_is_read_from_json():
         from_json(run_config.RunConfig, {"model": {"architecture": "gtp"}}, "x")
     with pytest.raises(UserError, match="unknown field model.norm"):
         from_json(run_config.RunConfig, {"model": {"architecture": "gpt", "norm": "pre"}}, "x")
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (tiny_config(remat=True), "training.guided_alignment: does not go with model.remat"),
+        (ReformerConfig(), "training.guided_alignment: is not for reformer; set it to 0"),
+    ],
+)
+def test_what_has_no_attention_to_guide_is_named(model, message):
+    with pytest.raises(UserError, match=message):
+        run_config.RunConfig(model=model, training=TrainingConfig(guided_alignment=0.1))

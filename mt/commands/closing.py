@@ -3,6 +3,7 @@
 import math
 import pathlib
 import shlex
+import textwrap
 from typing import Any
 
 from mt import parallel, trained
@@ -19,6 +20,8 @@ from mt.errors import UserError
 from mt.files import write_json
 from mt.training.objectives import Objective
 
+# Characters of a text that are shown.
+_SHOWN = 300
 # By objective, where it is not of text that infilling has taken from the source.
 _LOSS_IS = {"masked_token": "of hidden tokens", "permuted_token": "of tokens found in a random order"}
 
@@ -76,7 +79,12 @@ def show_translations(run: pathlib.Path, config: RunConfig) -> None:
     write_json(run / f"evaluation-{split}.json", result)
     print()
     for number in range(0, len(pairs), max(1, len(pairs) // 4)):
-        print(f"  {found.languages.source}: {pairs[number][0]}")
-        print(f"  {found.languages.target}: {translations[number]}\n")
+        print(f"  {found.languages.source}: {_beginning(pairs[number][0])}")
+        print(f"  {found.languages.target}: {_beginning(translations[number])}\n")
     print("To translate, type:")
-    print(f"  echo {shlex.quote(pairs[0][0])} | mt translate {shlex.quote(str(run))}")
+    print(f"  echo {shlex.quote(_beginning(pairs[0][0]))} | mt translate {shlex.quote(str(run))}")
+
+
+def _beginning(text: str) -> str:
+    """Of a whole document, what is worth showing."""
+    return textwrap.shorten(text, _SHOWN, placeholder=" ...") if len(text) > _SHOWN else text

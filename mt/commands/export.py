@@ -128,11 +128,11 @@ def main(arguments: Arguments) -> None:
     found = trained.load(arguments.run, arguments.checkpoint)
     if arguments.format in ("marian", "ctranslate2") and not isinstance(found.model.config, TransformerConfig):
         raise UserError(
-            f"--format {arguments.format}: is for an encoder with a decoder, and {arguments.run} is a "
-            f"{found.model.config.architecture}"
+            f"--format {arguments.format}: is for a transformer, and {arguments.run} is a "
+            f"{found.model.config.architecture}; give it another --format, such as bundle"
         )
     if arguments.format != "bundle":
-        trained.check_translates(found)
+        trained.check_translates(found, f"--format {arguments.format}: ")
     search = dataclasses.replace(found.search, **given)
     if not 1 <= arguments.n_best <= (1000 if sampling else search.beam_size):
         raise UserError(f"--n-best {arguments.n_best}: is not between 1 and the beam size, which is {search.beam_size}")

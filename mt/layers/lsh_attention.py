@@ -197,7 +197,7 @@ class LshSelfAttention(ChunkedSelfAttention):
         chunk = jnp.sum(there < own, axis=-1, keepdims=True) // self.window.length
         first = (chunk - self.window.before) * self.window.length
         last = (chunk + self.window.after + 1) * self.window.length - 1
-        bits = (math.prod(self.buckets) * (there.shape[-1] + 1)).bit_length()
+        bits = min((math.prod(self.buckets) * (there.shape[-1] + 1)).bit_length(), 31)
         first, last = jnp.split(ranked(there, jnp.concatenate([first, last], axis=-1), bits), 2, axis=-1)
         times = jnp.sum((place >= first) & (place <= last) & descends, axis=2)
         return times if self.window.circular else jnp.minimum(times, 1)

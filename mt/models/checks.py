@@ -46,7 +46,10 @@ def check_text_alone(name: str, source_length: int) -> None:
 def check_positions(max_positions: int, *lengths: int) -> None:
     """Raises UserError where a row of so many tokens has more positions than there are."""
     if max(lengths) > max_positions:
-        raise UserError(f"model.max_positions: {max_positions} are fewer than data.batching.row_length {max(lengths)}")
+        raise UserError(
+            f"model.max_positions: {max_positions} are fewer than data.batching.row_length {max(lengths)}; raise them, "
+            "or lower that"
+        )
 
 
 def check_memory(config: Any) -> None:

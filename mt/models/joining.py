@@ -34,7 +34,9 @@ def joined(config: Any, parts: Mapping[str, Any], names: Mapping[str, str]) -> T
         if form is None:
             other = {"encoder": "decoder", "decoder": "encoder"}[side]
             remedy = f"name it by {other}_from" if hasattr(type(part), other) else "leave it out"
-            raise UserError(f"{side}_from: {names[side]} is a {part.architecture}, which is no {side}; {remedy}")
+            raise UserError(
+                f"{side}_from: {names[side]} is a {part.architecture}, from which no {side} is taken; {remedy}"
+            )
         form = {field: getattr(part, field) for field in _SHARED if hasattr(part, field)} | _ALWAYS | form
         for field, value in form.items():
             if field == "max_positions" and field in said:

@@ -49,8 +49,8 @@ class ReformerConfig(ReformerSizes):
     def __post_init__(self):
         super().__post_init__()
         check_sizes(self, ("decoder_layers",), ())
-        for field in ("lsh_after", "local_after", "cross_chunk"):
-            self._check_not_negative(field)
+        self._check_not_negative("cross_chunk")
+        self._check_neighbours("lsh_after", "local_after")
 
     @property
     def decoder_depth(self) -> int:

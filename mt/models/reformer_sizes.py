@@ -12,6 +12,11 @@ from mt.layers.hashing import bucket_factors
 from mt.layers.positions import AxialPositions, LearnedPositions, SinusoidalPositions
 from mt.models.checks import check_even, check_sizes
 
+# Of rounds, and of chunks that are seen on one side: each is a product of its own.
+_MOST = 1000
+# Positions that are counted with, whatever max_positions says.
+_ROOM = 4096
+
 
 @dataclasses.dataclass(frozen=True)
 class ReformerSizes:
@@ -88,12 +93,15 @@ class ReformerSizes:
             ),
             ("dropout", "attention_dropout", "activation_dropout"),
         )
-        for field in ("lsh_before", "local_before", "feed_forward_chunk"):
-            self._check_not_negative(field)
+        if self.rounds > _MOST:
+            raise UserError(f"model.rounds: {self.rounds} are more than {_MOST:,}, which nobody can mean")
+        self._check_not_negative("feed_forward_chunk")
+        self._check_neighbours("lsh_before", "local_before")
         self._check_pattern("attention")
         if any(factor < 2 or factor % 2 for factor in self.buckets):
             raise UserError(f"model.buckets: {self.buckets} are not all even and positive")
-        if math.prod(self.bucket_factors) * (self.max_positions + self.lsh_chunk + 2) >= 2**31:
+        # What is sorted is a bucket and a position; translations may have more of these than max_positions.
+        if math.prod(self.bucket_factors) * (4 * self.max_positions + _ROOM) >= 2**31:
             raise UserError(
                 f"model.buckets: {math.prod(self.bucket_factors):,} are too many for {self.max_positions:,} positions; "
                 "take fewer of either"
@@ -108,6 +116,12 @@ class ReformerSizes:
     def _check_not_negative(self, field: str) -> None:
         if getattr(self, field) < 0:
             raise UserError(f"model.{field}: {getattr(self, field)} is negative")
+
+    def _check_neighbours(self, *fields: str) -> None:
+        for field in fields:
+            self._check_not_negative(field)
+            if getattr(self, field) > _MOST:
+                raise UserError(f"model.{field}: {getattr(self, field)} are more than {_MOST:,} chunks; take fewer")
 
     def _check_pattern(self, field: str) -> None:
         if not getattr(self, field):

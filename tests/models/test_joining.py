@@ -76,7 +76,7 @@ def test_what_does_not_go_together_is_said(parts):
     wide = dataclasses.replace(forms["decoder"], model_dim=32)
     with pytest.raises(UserError, match="model.model_dim is 16 in a and 32 in b; train them with the same"):
         joined(TransformerConfig(), forms | {"decoder": wide}, NAMES)
-    with pytest.raises(UserError, match="decoder_from: b is a bert, which is no decoder"):
+    with pytest.raises(UserError, match="decoder_from: b is a bert, from which no decoder is taken"):
         joined(TransformerConfig(), {"decoder": forms["encoder"]}, NAMES)
     with pytest.raises(UserError, match="are for a transformer, and the model is a gpt"):
         joined(GptConfig(), forms, NAMES)

@@ -237,7 +237,10 @@ def test_embeddings_may_be_scaled_and_their_positions_sines(config):
         (dict(buckets=(4, 3)), r"model.buckets: \(4, 3\) are not all even"),
         (dict(buckets=(2**16, 2**14)), "model.buckets: 1,073,741,824 are too many for 32 positions"),
         (dict(positions="sinusoidal", model_dim=9, num_heads=3), "model.model_dim: 9 is odd"),
+        (dict(buckets=(2**10, 2**9), max_positions=256), "model.buckets: 524,288 are too many for 256 positions"),
         (dict(axial_dim=16), "model.axial_dim: 16 leaves no channel"),
+        (dict(rounds=1001), "model.rounds: 1001 are more than 1,000"),
+        (dict(local_after=1001), "model.local_after: 1001 are more than 1,000 chunks"),
     ],
 )
 def test_what_cannot_be_built_is_named(changes, message):
