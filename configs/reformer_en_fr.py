@@ -1,4 +1,4 @@
-"""English to French, whole documents at once: chapters, laws and manuals of up to 1,024 tokens; of longer ones, parts.
+"""English to French, whole documents at once: chapters, laws and manuals of up to 512 tokens; of longer ones, parts.
 
     export MT_CORPORA=FOLDER
     mt train configs/reformer_en_fr.py --workdir runs/reformer_lines --data.whole-documents False \
@@ -39,11 +39,11 @@ def get_config() -> config.RunConfig:
             rounds=2,
             scale_embeddings=True,
             positions="sinusoidal",
-            max_positions=2048,
+            max_positions=4096,
             feed_forward_chunk=1024,
             dropout=0.1,
         ),
-        data=dataclasses.replace(documents.data, whole_documents=True, shortest_stretch=64, batching=batching),
-        optimizer=dataclasses.replace(documents.optimizer, learning_rate=6e-3, warmup_steps=100),
+        data=dataclasses.replace(documents.data, whole_documents=True, shortest_stretch=16, batching=batching),
+        optimizer=dataclasses.replace(documents.optimizer, learning_rate=8e-3, warmup_steps=100),
         training=TrainingConfig(steps=1500, evaluate_every=750, dev_sentences=8, best_by="loss", loss_chunk=1024),
     )

@@ -7,14 +7,20 @@ import sacrebleu
 
 from mt.errors import UserError
 
+# Words that references may have on average for there to be TER, whose search for words that have moved takes minutes a
+# document.
+_TER_WORDS = 100
+
 
 def score(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, dict[str, float | str]]:
     """BLEU, chrF2 and TER of translations against one reference each.
 
     Returns:
-        A metric's name to its "score" (0 to 100; TER: the lower the better) and "signature".
+        A metric's name to its "score" (0 to 100; TER: the lower the better) and "signature"; no TER of whole documents.
     """
-    metrics = {"BLEU": sacrebleu.BLEU(), "chrF": sacrebleu.CHRF(), "TER": sacrebleu.TER()}
+    metrics = {"BLEU": sacrebleu.BLEU(), "chrF": sacrebleu.CHRF()}
+    if sum(len(reference.split()) for reference in references) <= _TER_WORDS * len(references):
+        metrics["TER"] = sacrebleu.TER()
     return {name: _signed(metric, hypotheses, references) for name, metric in metrics.items()}
 
 

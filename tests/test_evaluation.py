@@ -32,3 +32,10 @@ def test_moses_bleu_is_that_of_moses_tokens():
     found = moses_bleu(hypotheses, references, "fr")
     assert found["score"] == pytest.approx(expected, abs=1e-3)
     assert "case:lc" in found["signature"] and "tok:moses-fr" in found["signature"]
+
+
+def test_whole_documents_have_no_ter():
+    """Which would take minutes for each."""
+    short, long = ["Le chat dort."] * 3, [" ".join(f"mot{number}" for number in range(1000))] * 2
+    assert set(score(short, short)) == {"BLEU", "chrF", "TER"}
+    assert set(score(long, long[::-1])) == {"BLEU", "chrF"}
