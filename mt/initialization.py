@@ -23,8 +23,10 @@ _OF_VOCABULARY = ("embedding", "output_bias")
 # What a model's parameters do not depend on.
 _OWN = (
     *("dropout", "attention_dropout", "activation_dropout", "stochastic_depth", "dtype"),
-    *("remat", "reversible", "feed_forward_chunk", "cross_chunk"),
+    *("remat", "reversible", "feed_forward_chunk", "cross_chunk", "rounds", "hash_seed"),
 )
+# Positions that are parameters; of others there may be any number.
+_TRAINED_POSITIONS = ("learned", "axial")
 
 
 def start(config: RunConfig) -> pathlib.Path | None:
@@ -66,7 +68,8 @@ def adopt(config: RunConfig, run: pathlib.Path | None = None) -> RunConfig:
         forms = {side: _model(folder) for side, folder in folders.items()}
         names = {side: str(folder) for side, folder in folders.items()}
         return dataclasses.replace(config, model=joined(config.model, forms, names))
-    own = {name: getattr(config.model, name) for name in _OWN if hasattr(model, name) and hasattr(config.model, name)}
+    fields = _OWN if getattr(model, "positions", "learned") in _TRAINED_POSITIONS else (*_OWN, "max_positions")
+    own = {name: getattr(config.model, name) for name in fields if hasattr(model, name) and hasattr(config.model, name)}
     return dataclasses.replace(config, model=dataclasses.replace(model, **own))
 
 

@@ -109,3 +109,16 @@ def test_a_translator_of_documents_starts_from_one_of_sentences(tmp_path):
     assert trees[0] == trees[1]
     with pytest.raises(UserError, match="is a transformer, and what is to be trained a gpt; take a config of a tr"):
         adopt(dataclasses.replace(run_config.read(configs / "gpt_fr.py"), start_from=str(folder)))
+
+
+@pytest.mark.parametrize("positions, is_free", [("sinusoidal", True), ("axial", False)])
+def test_a_reformer_takes_longer_texts_and_more_rounds_than_what_it_starts_from(tmp_path, positions, is_free):
+    config = run_config.read(ROOT / "configs" / "reformer_en_fr.py")
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, positions=positions))
+    write_json(tmp_path / "config.json", run_config.describe(config, "none"))
+    wanted = dataclasses.replace(config.model, max_positions=4 * config.model.max_positions, rounds=8)
+    adopted = adopt(dataclasses.replace(config, model=wanted, start_from=str(tmp_path))).model
+    assert adopted == (wanted if is_free else dataclasses.replace(config.model, rounds=8))
+    models = [each.build(50) for each in (adopted, config.model)]
+    trees = [jax.eval_shape(each.init, jax.random.key(0), dummy_batch())["params"] for each in models]
+    assert trees[0] == trees[1]

@@ -160,7 +160,7 @@ def test_a_translator_starts_from_bert_and_from_gpt(bert, language_model, joined
     assert cli.main(["export", str(joined), str(tmp_path / "bundle"), "--license", "cc0-1.0"]) == 0
     assert str(bert.parent) not in (tmp_path / "bundle" / "config.json").read_text()
     assert _train(tiny, tmp_path / "other", corpus_folder, "--encoder-from", str(language_model)) == 2
-    assert "is a gpt, which is no encoder; name it by decoder_from" in capsys.readouterr().err
+    assert "is a gpt, from which no encoder is taken; name it by decoder_from" in capsys.readouterr().err
     for options, message in (
         (["--start-from", str(language_model)], "is a gpt, and what is to be trained a transformer; take a config of"),
         (["--encoder-from", str(bert), "--model.ff-dim", "64"], "model.ff_dim: is 64, but 32 in what is started"),
