@@ -12,9 +12,10 @@ import numpy as np
 from mt.layers.blocks import layer_norm
 from mt.layers.chunked_attention import Slots
 from mt.layers.dropout import Dropout
+from mt.layers.positions import ShiftedPositions
 from mt.layers.reversible import Streams
 from mt.layers.reversible_blocks import ReversibleStack
-from mt.models.checks import check_positions, check_sizes, check_tied
+from mt.models.checks import check_sizes, check_tied
 from mt.models.reformer_sizes import ReformerSizes
 from mt.models.searchable import with_themselves
 from mt.models.transformer import DecoderCache, Transformer
@@ -69,7 +70,7 @@ class ReformerConfig(ReformerSizes):
 
     def check_lengths(self, source_length: int, target_length: int) -> None:
         """Raises UserError where a row of so many tokens on either side has more positions than there are."""
-        check_positions(self.max_positions, source_length, target_length)
+        self.check_row_lengths(source_length, target_length)
 
     def build(self, vocab: int, source_vocab: int | None = None) -> "Reformer":
         """The model over a vocabulary of that size, and another of the source if it has its own.
@@ -91,6 +92,8 @@ class Reformer(Transformer):
         self._set_up_embeddings(config.scale_embeddings)
         self.source_positions = config.build_positions()  # type: ignore[assignment]
         self.target_positions = config.build_positions()  # type: ignore[assignment]
+        self.source_shift = ShiftedPositions(config.position_shift)
+        self.target_shift = ShiftedPositions(config.position_shift)
         self.embedding_dropout = Dropout(config.dropout)
         windows = config.windows(config.lsh_after, config.local_after)
         self.encoder = ReversibleStack(config, config.encoder_kinds, windows, causal=False)
@@ -115,6 +118,7 @@ class Reformer(Transformer):
         rotations: Sequence[jax.Array | None] | None = None,
     ) -> jax.Array:
         """See `Transformer.encode`; `rotations` are for `ReversibleStack`."""
+        positions = self.source_shift(positions, deterministic)
         embedded = self.embedding_dropout(self._embed("source", source, positions), deterministic)
         return self._mean("encoder", self.encoder(embedded, segments, deterministic, rotations=rotations))
 
@@ -129,6 +133,7 @@ class Reformer(Transformer):
         rotations: Sequence[jax.Array | None] | None = None,
     ) -> jax.Array:
         """See `Transformer.decode`; `rotations` are for `ReversibleStack`."""
+        positions = self.target_shift(positions, deterministic)
         embedded = self.embedding_dropout(self._embed("target", target_inputs, positions), deterministic)
         streams = self.decoder(embedded, segments, deterministic, encoded, source_segments, rotations)
         return self._mean("decoder", streams)

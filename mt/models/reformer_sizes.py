@@ -10,7 +10,7 @@ from mt.errors import UserError
 from mt.layers.chunks import Window
 from mt.layers.hashing import bucket_factors
 from mt.layers.positions import AxialPositions, LearnedPositions, SinusoidalPositions
-from mt.models.checks import check_even, check_sizes
+from mt.models.checks import check_even, check_positions, check_sizes
 
 # Of rounds, and of chunks that are seen on one side: each is a product of its own.
 _MOST = 1000
@@ -44,6 +44,9 @@ class ReformerSizes:
         positions: "axial" has a vector for the row and one for the column of a position, "learned" one for each, and
             "sinusoidal" none that is trained: for scaled embeddings, whose variance is 1 as theirs is about.
         max_positions: how many there are. Those beyond share the last one's vector, but for "sinusoidal".
+        position_shift: in training, each row's positions, of source and target apart, begin at a number drawn between 0
+            and this; then the model looks for what goes on from where it is, and not for what stands at the same
+            number, which differs the more the longer a text is.
         axial_columns: positions a row has.
         axial_dim: width of a row's vector; left out, half.
         feed_forward_chunk: positions that are as wide as ff_dim at once; 0 is all of a batch.
@@ -74,6 +77,7 @@ class ReformerSizes:
     scale_embeddings: bool = False
     positions: Literal["axial", "learned", "sinusoidal"] = "axial"
     max_positions: int = 16_384
+    position_shift: int = 0
     axial_columns: int = 128
     axial_dim: int | None = None
     feed_forward_chunk: int = 0
@@ -96,21 +100,25 @@ class ReformerSizes:
         if self.rounds > _MOST:
             raise UserError(f"model.rounds: {self.rounds} are more than {_MOST:,}, which nobody can mean")
         self._check_not_negative("feed_forward_chunk")
+        self._check_not_negative("position_shift")
         self._check_neighbours("lsh_before", "local_before")
         self._check_pattern("attention")
         if any(factor < 2 or factor % 2 for factor in self.buckets):
             raise UserError(f"model.buckets: {self.buckets} are not all even and positive")
-        # What is sorted is a bucket and a position; translations may have more of these than max_positions.
-        if math.prod(self.bucket_factors) * (4 * self.max_positions + _ROOM) >= 2**31:
-            raise UserError(
-                f"model.buckets: {math.prod(self.bucket_factors):,} are too many for {self.max_positions:,} positions; "
-                "take fewer of either"
-            )
+        self._check_buckets(self.max_positions)
         if self.positions == "sinusoidal":
             check_even(self)
         if self.positions == "axial" and not 0 < self.row_dim < self.model_dim:
             raise UserError(
                 f"model.axial_dim: {self.row_dim} leaves no channel of model.model_dim {self.model_dim} to columns"
+            )
+
+    def _check_buckets(self, positions: int) -> None:
+        # What is sorted is a bucket and a position; of these, translations may have more than a row.
+        if math.prod(self.bucket_factors) * (4 * positions + _ROOM) >= 2**31:
+            raise UserError(
+                f"model.buckets: {math.prod(self.bucket_factors):,} are too many for {positions:,} positions; take fewer "
+                "of either"
             )
 
     def _check_not_negative(self, field: str) -> None:
@@ -147,6 +155,18 @@ class ReformerSizes:
     def row_dim(self) -> int:
         """Width of the vector for a row of positions."""
         return self.model_dim // 2 if self.axial_dim is None else self.axial_dim
+
+    def check_row_lengths(self, *lengths: int) -> None:
+        """Raises UserError where a row of so many tokens has more positions than there are."""
+        if self.positions == "sinusoidal":  # there are any number
+            self._check_buckets(max(lengths))
+            return
+        if self.position_shift and max(lengths) + self.position_shift > self.max_positions:
+            raise UserError(
+                f"model.position_shift: {self.position_shift} and data.batching.row_length {max(lengths)} are more than "
+                f"model.max_positions {self.max_positions}; lower one, or raise them"
+            )
+        check_positions(self.max_positions, *lengths)
 
     def build_positions(self) -> nn.Module:
         """What positions are encoded by."""

@@ -1,6 +1,8 @@
 """The Reformer translates from long texts: exact beside PyTorch, beside the same stack that keeps its activations, and
 step by step."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,8 @@ import optax
 import pytest
 
 from mt.errors import UserError
-from mt.layers.positions import sinusoidal_positions
+from mt.layers.positions import ShiftedPositions, sinusoidal_positions
+from mt.layers.rows import AXIS
 from mt.models.reformer import ReformerConfig
 from mt.models.reformer_lm import ReformerLmConfig
 from mt.training.objectives import TranslationObjective
@@ -227,6 +230,42 @@ def test_embeddings_may_be_scaled_and_their_positions_sines(config):
     assert "target_positions" not in params
 
 
+def test_in_training_each_side_of_a_row_begins_at_a_number_of_its_own():
+    model, params = _model(positions="sinusoidal", position_shift=2, attention=("local",))
+    names = ("source_positions", "target_positions")
+
+    @jax.jit
+    def trained(key):
+        return model.apply({"params": params}, BATCH, deterministic=False, rngs={"dropout": key})
+
+    @jax.jit
+    def shifted(shifts):
+        positions = {name: BATCH[name] + shift for name, shift in zip(names, shifts)}
+        return model.apply({"params": params}, BATCH | positions)
+
+    expected = {shifts: shifted(jnp.array(shifts)) for shifts in itertools.product(range(3), repeat=2)}
+    seen = set()
+    for number in range(6):
+        for row, logits in enumerate(trained(jax.random.key(number))):
+            (found,) = (shifts for shifts, each in expected.items() if np.allclose(each[row], logits, atol=1e-5))
+            seen.add(found)
+    assert len(seen) > 5
+
+
+def test_a_rows_first_position_does_not_depend_on_how_many_devices_there_are():
+    layer, positions = ShiftedPositions(1000), jnp.broadcast_to(jnp.arange(5), (8, 5))
+
+    def shift(positions):
+        return layer.apply({}, positions, False, rngs={"dropout": jax.random.key(3)})
+
+    alone = jax.jit(shift)(positions)
+    several = jax.pmap(shift, axis_name=AXIS)(positions.reshape(4, 2, 5))
+    np.testing.assert_array_equal(several.reshape(8, 5), alone)
+    np.testing.assert_array_equal(alone - alone[:, :1], positions)
+    assert len(set(alone[:, 0].tolist())) > 6 and 0 <= alone[:, 0].min() and alone[:, 0].max() <= 1000
+    np.testing.assert_array_equal(layer.apply({}, positions, True), positions)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -238,6 +277,7 @@ def test_embeddings_may_be_scaled_and_their_positions_sines(config):
         (dict(buckets=(2**16, 2**14)), "model.buckets: 1,073,741,824 are too many for 32 positions"),
         (dict(positions="sinusoidal", model_dim=9, num_heads=3), "model.model_dim: 9 is odd"),
         (dict(buckets=(2**10, 2**9), max_positions=256), "model.buckets: 524,288 are too many for 256 positions"),
+        (dict(position_shift=-1), "model.position_shift: -1 is negative"),
         (dict(axial_dim=16), "model.axial_dim: 16 leaves no channel"),
         (dict(rounds=1001), "model.rounds: 1001 are more than 1,000"),
         (dict(local_after=1001), "model.local_after: 1001 are more than 1,000 chunks"),
@@ -251,5 +291,12 @@ def test_what_cannot_be_built_is_named(changes, message):
 def test_what_does_not_fit_is_named():
     with pytest.raises(UserError, match="model.max_positions: 8 are fewer than data.batching.row_length 9"):
         ReformerConfig(max_positions=8).check_lengths(9, 9)
+    with pytest.raises(
+        UserError, match="model.position_shift: 2 and data.batching.row_length 7 are more than model.max_p"
+    ):
+        ReformerConfig(max_positions=8, position_shift=2).check_lengths(7, 6)
+    ReformerConfig(max_positions=8, position_shift=9, positions="sinusoidal").check_lengths(700, 700)
+    with pytest.raises(UserError, match="model.buckets: 65,536 are too many for 9,000 positions"):
+        ReformerConfig(max_positions=8, buckets=(2**16,), positions="sinusoidal").check_lengths(9000, 9)
     with pytest.raises(UserError, match="model.tie_embeddings: 'all' needs one vocabulary"):
         ReformerConfig().build(8, 9)
