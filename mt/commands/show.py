@@ -111,8 +111,7 @@ def _attention(arguments: Attention) -> None:
     page = check_output(pathlib.Path(f"{arguments.output}.html"), "--output")
     found = _translator(arguments).attention(arguments.text, arguments.target)
     for name in found.maps:
-        short = name.replace("_layers/", "-").removeprefix("layers/").replace("_attention", "")
-        path = page.with_name(f"{page.stem}-{short}.png")
+        path = page.with_name(f"{page.stem}-{attention.short_name(name)}.png")
         save(attention.draw(found, name), path)
         print(path)
     write_atomically(page, attention.page(found).encode())

@@ -9,6 +9,9 @@ import jax.numpy as jnp
 
 from mt.errors import UserError
 from mt.layers.attention import CrossAttention, MultiHeadAttention, attention_weights
+from mt.layers.chunked_attention import ChunkedSelfAttention
+from mt.layers.chunked_cross_attention import ChunkedCrossAttention
+from mt.layers.masks import segment_mask
 
 
 def with_attention(run: Callable[[], Any]) -> tuple[Any, dict[str, list[jax.Array]]]:
@@ -24,10 +27,16 @@ def with_attention(run: Callable[[], Any]) -> tuple[Any, dict[str, list[jax.Arra
     """
 
     def weights(module: nn.Module, method: str, arguments: Any) -> jax.Array | None:
-        if method != "attend" or not isinstance(module, MultiHeadAttention):
-            return None
-        query, keys_values, mask, *bias = arguments
-        return attention_weights(query, keys_values.keys, mask, *bias)
+        if method == "attend" and isinstance(module, MultiHeadAttention):
+            query, keys_values, mask, *bias = arguments
+            return attention_weights(query, keys_values.keys, mask, *bias)
+        if method == "between" and isinstance(module, ChunkedCrossAttention) and module.cuts(arguments[0].shape[1]):
+            inputs, memory, *segments, _ = arguments
+            return _cross_weights(module, inputs, memory, segment_mask(*segments))
+        if method == "__call__" and isinstance(module, ChunkedSelfAttention):
+            inputs, segments, _, rotations, *_ = arguments
+            return module.weights(inputs, segments, rotations)
+        return None
 
     return _with_weights(run, weights)
 
@@ -40,7 +49,7 @@ def with_cross_attention(run: Callable[[], Any]) -> tuple[Any, dict[str, list[ja
         if method != "__call__" or not isinstance(module, CrossAttention):
             return None
         inputs, memory, mask, *_ = arguments
-        return attention_weights(module.project_query(inputs), module.project_keys_values(memory).keys, mask)
+        return _cross_weights(module, inputs, memory, mask)
 
     return _with_weights(run, weights)
 
@@ -82,6 +91,10 @@ def cross_attention(found: dict[str, list[jax.Array]], layer: int | None = None)
     if layers is None:
         raise UserError("the model has no encoder-decoder attention, which tells what translations come from")
     return jnp.mean(layers[max(len(layers) - 2, 0) if layer is None else layer], axis=1)
+
+
+def _cross_weights(module: CrossAttention, inputs: jax.Array, memory: jax.Array, mask: jax.Array) -> jax.Array:
+    return attention_weights(module.project_query(inputs), module.project_keys_values(memory).keys, mask)
 
 
 def _name(module: nn.Module) -> str:

@@ -116,6 +116,19 @@ class ChunkedSelfAttention(nn.Module):
         order = self._order(self._hash(projected, rotations), segments) if order is None else order
         return self._merged(self._attend(projected, segments, order, deterministic)), order
 
+    def weights(self, inputs: jax.Array, segments: jax.Array, rotations: jax.Array | None = None) -> jax.Array:
+        """How much each position looks at each, whatever the chunks and rounds: what it finds where each position's
+        value is its own number.
+
+        Returns:
+            [batch, heads, query, key].
+        """
+        projected = self._project(inputs)
+        batch, length = segments.shape
+        own = jnp.broadcast_to(jnp.eye(length, dtype=self.dtype), (batch, self.num_heads, length, length))
+        order = self._order(self._hash(projected, rotations), segments)
+        return self._attend([*projected[:-1], own], segments, order, deterministic=True)
+
     def read(
         self, inputs: jax.Array, segments: jax.Array, rotations: jax.Array | None = None
     ) -> tuple[jax.Array, Past]:

@@ -15,6 +15,10 @@ class ChunkedCrossAttention(CrossAttention):
 
     chunk: int = 0
 
+    def cuts(self, length: int) -> bool:
+        """Whether so many queries are more than one chunk."""
+        return 0 < self.chunk < length
+
     def between(
         self,
         inputs: jax.Array,
@@ -36,7 +40,7 @@ class ChunkedCrossAttention(CrossAttention):
             [batch, query, model_dim].
         """
         batch, length, _ = inputs.shape
-        if not self.chunk or length <= self.chunk:
+        if not self.cuts(length):
             return self(inputs, memory, segment_mask(segments, memory_segments), deterministic)
         projected = self.key_value(memory)
         keys_values = projected.reshape(*projected.shape[:2], -1)

@@ -60,8 +60,8 @@ class SinusoidalPositions(nn.Module):
 
 
 class ShiftedPositions(nn.Module):
-    """Positions that in training begin at any number, drawn for each row anew by the rng stream `dropout` (SHAPE; Kiyono
-    et al. 2021, section 3.3), so that nothing can be learnt of them but how far apart tokens are.
+    """Positions that in training begin at any number, drawn for each row anew by the rng stream `dropout` (SHAPE;
+    Kiyono et al. 2021), so that nothing can be learnt of them but how far apart tokens are.
 
     Attributes:
         most: the greatest number to begin at.

@@ -267,14 +267,16 @@ class ReversibleStack(nn.Module):
             for number, turned in enumerate(of_layer, 1)
         ]
         streams, around = (embedded, embedded), Around(segments, encoded_segments)
-        if self.is_initializing():
+        if (
+            deterministic or self.is_initializing()
+        ):  # by the modules themselves, so that their methods can be listened to
             one, other = streams
             for sublayer, own in zip(sublayers, given):
                 one, other = other, one + sublayer(other, encoded, around, own, None, True)[0]
             return one, other
-        halves = [_function(sublayer.clone(parent=None), deterministic) for sublayer in sublayers]
+        halves = [_function(sublayer.clone(parent=None)) for sublayer in sublayers]
         params = [sublayer.variables["params"] for sublayer in sublayers]
-        if deterministic or not self.config.reversible:
+        if not self.config.reversible:
             return through(halves, params, streams, encoded, around, given)[0]
         turn = a_layer * self.period  # of sublayers, which come again and again; the rest is a turn of its own
         rest = len(sublayers) % turn
@@ -353,14 +355,15 @@ def _stacked(trees: Sequence[Any], width: int) -> list[Any]:
     return [jax.tree.map(lambda *each: jnp.stack(each), *trees[number::width]) for number in range(width)]
 
 
-def _function(sublayer: nn.Module, deterministic: bool) -> Any:
-    """A sublayer as `reversible.Half`."""
+def _function(sublayer: nn.Module) -> Any:
+    """A sublayer with dropout as `reversible.Half`."""
 
     def half(
         params: Any, stream: jax.Array, encoded: Any, around: Around, given: Given, kept: Any
     ) -> tuple[jax.Array, Any]:
-        rngs = None if given.key is None else {"dropout": given.key}
-        added: Any = sublayer.apply({"params": params}, stream, encoded, around, given, kept, deterministic, rngs=rngs)
+        assert given.key is not None
+        rngs = {"dropout": given.key}
+        added: Any = sublayer.apply({"params": params}, stream, encoded, around, given, kept, False, rngs=rngs)
         return added
 
     return half

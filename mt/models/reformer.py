@@ -31,7 +31,7 @@ class ReformerConfig(ReformerSizes):
         decoder_attention: as `attention`, of the decoder, which sees the source whole as well; left out, the same.
         lsh_after: chunks after its own that a source position sees of those that are sorted by their hashes.
         local_after: chunks after its own that a source position sees of those of the sequence.
-        cross_chunk: target positions of a row that look at the source at once, in training; 0 is all of them.
+        cross_chunk: target positions of a row that look at the source at once, but in a search; 0 is all of them.
         tie_embeddings: "all" is one table for source, target and output; "target" ties target and output only, and
             "inputs" source and target.
         output_bias: whether each token of the vocabulary has a bias.

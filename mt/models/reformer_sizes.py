@@ -117,8 +117,8 @@ class ReformerSizes:
         # What is sorted is a bucket and a position; of these, translations may have more than a row.
         if math.prod(self.bucket_factors) * (4 * positions + _ROOM) >= 2**31:
             raise UserError(
-                f"model.buckets: {math.prod(self.bucket_factors):,} are too many for {positions:,} positions; take fewer "
-                "of either"
+                f"model.buckets: {math.prod(self.bucket_factors):,} are too many for {positions:,} positions; "
+                "take fewer of either"
             )
 
     def _check_not_negative(self, field: str) -> None:
@@ -163,8 +163,8 @@ class ReformerSizes:
             return
         if self.position_shift and max(lengths) + self.position_shift > self.max_positions:
             raise UserError(
-                f"model.position_shift: {self.position_shift} and data.batching.row_length {max(lengths)} are more than "
-                f"model.max_positions {self.max_positions}; lower one, or raise them"
+                f"model.position_shift: {self.position_shift} and data.batching.row_length {max(lengths)} are more "
+                f"than model.max_positions {self.max_positions}; lower one, or raise them"
             )
         check_positions(self.max_positions, *lengths)
 

@@ -6,11 +6,11 @@ from typing import Any
 from mt.decoding.reader import Attention
 from mt.pictures.plotting import drawable, figure
 
-# Of each attention: what asks, what is looked at, and a title.
+# Of each attention, by what it looks from and what it is: what asks, what is looked at, and a title.
 _KINDS = {
-    "encoder_layers/self_attention": ("source", "source", "Encoder: each source token looks at the source"),
-    "decoder_layers/self_attention": ("inputs", "inputs", "Decoder: each target token looks at those before it"),
-    "decoder_layers/cross_attention": ("target", "source", "Decoder: what the source says for the token that is next"),
+    ("encoder", "self_attention"): ("source", "source", "Encoder: each source token looks at the source"),
+    ("decoder", "self_attention"): ("inputs", "inputs", "Decoder: each target token looks at those before it"),
+    ("decoder", "cross_attention"): ("target", "source", "Decoder: what the source says for the token that is next"),
 }
 _CELL, _SMALLEST_CELL, _LEAST, _MOST = 0.16, 0.06, 1.6, 3.2  # inches: of a token, and of a head
 
@@ -19,13 +19,21 @@ def kinds(attention: Attention) -> dict[str, tuple[list[str], list[str], str]]:
     """Of each of a model's attentions by name: what asks, what is looked at, and a title."""
     found = {}
     for name in attention.maps:
-        if name in _KINDS:
-            queries, keys, title = _KINDS[name]
+        kind = _kind(name)
+        if kind in _KINDS:
+            queries, keys, title = _KINDS[kind]
             found[name] = (getattr(attention, queries), getattr(attention, keys), title)
         else:  # of a decoder alone, which reads both sides as one
             both = [*attention.source, *attention.inputs]
             found[name] = (both, both, "Each token looks at the source, and at those before it")
     return found
+
+
+def short_name(name: str) -> str:
+    """What a picture of an attention is called, say "decoder-cross"."""
+    side, attention = _kind(name)
+    short = attention.removesuffix("_attention")
+    return f"{side}-{short}" if (side, attention) in _KINDS else short
 
 
 def draw(attention: Attention, name: str) -> Any:
@@ -65,6 +73,12 @@ def page(attention: Attention) -> str:
     ]
     # In a script, "</" could end it.
     return _PAGE.replace("DATA", json.dumps(found, ensure_ascii=False).replace("</", "<\\/"))
+
+
+def _kind(name: str) -> tuple[str, str]:
+    """Of "decoder_layers/cross_attention", or of a stack's "decoder/cross_attentions/cross_attention", both ends."""
+    first, *_, last = name.split("/")
+    return first.removesuffix("_layers"), last
 
 
 def _shown(pieces: list[str]) -> list[str]:

@@ -196,6 +196,18 @@ def test_each_step_is_the_last_position_of_one_pass_over_what_is_there(kind, win
         np.testing.assert_allclose(found[0, 0], whole[0, at], atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["lsh", "local"])
+@pytest.mark.parametrize("window", [Window(4, 1, 0), Window(30, 1, 0)])
+def test_weights_are_those_that_the_values_are_averaged_by(kind, window):
+    module, params, rotations = _kinds(window)[kind]
+    found, _ = module.apply({"params": params}, INPUTS, SEGMENTS, True, rotations)
+    weights = np.asarray(module.apply({"params": params}, INPUTS, SEGMENTS, rotations, method="weights"))
+    mixed = np.swapaxes(weights @ _projected(params)[-1], 1, 2).reshape(BATCH, LENGTH, -1)
+    there = SEGMENTS > 0
+    np.testing.assert_allclose((mixed @ params["output"]["kernel"])[there], np.asarray(found)[there], atol=2e-5)
+    np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-5)
+
+
 def test_vectors_in_the_same_direction_share_a_bucket_and_opposite_ones_do_not():
     rotations = random_rotations(jax.random.key(0), 1, 16, 4, (8, 4))
     one = jax.random.normal(jax.random.key(1), (1, 1, 50, 16))

@@ -10,6 +10,7 @@ import optax
 import pytest
 
 from mt.errors import UserError
+from mt.layers.attention_maps import cross_attention, maps_of
 from mt.layers.positions import ShiftedPositions, sinusoidal_positions
 from mt.layers.rows import AXIS
 from mt.models.reformer import ReformerConfig
@@ -228,6 +229,22 @@ def test_embeddings_may_be_scaled_and_their_positions_sines(config):
     expected = 4 * params["target_embedding"]["table"][tokens] + sinusoidal_positions(positions, 16)
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert "target_positions" not in params
+
+
+def test_where_it_looks_is_told_whatever_the_chunks():
+    """Also where the source is looked at in chunks, from which translations are aligned."""
+    model, params = _model()
+    several, _ = _model(cross_chunk=5)
+    found, cut = (maps_of(each, params, BATCH) for each in (model, several))
+    assert {name: [each.shape for each in layers] for name, layers in cut.items()} == {
+        f"{name}_attention": [(4, 2, 24, 24)] * 2
+        for name in ("encoder/self_attentions/self", "decoder/self_attentions/self", "decoder/cross_attentions/cross")
+    }
+    there = BATCH["target_segments"] > 0
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(cut), strict=True):
+        np.testing.assert_allclose(np.asarray(one).sum(-1), 1, atol=1e-5)
+        np.testing.assert_allclose(np.swapaxes(one, 1, 2)[there], np.swapaxes(other, 1, 2)[there], atol=1e-5)
+    np.testing.assert_array_equal(cross_attention(cut), jnp.mean(cut["decoder/cross_attentions/cross_attention"][0], 1))
 
 
 def test_in_training_each_side_of_a_row_begins_at_a_number_of_its_own():

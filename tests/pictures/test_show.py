@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 
 from mt import cli, pretrained
+from mt.decoding.beam_search import SearchConfig
+from mt.decoding.translator import Translator
 from mt.errors import UserError
 from mt.layers.attention_maps import with_attention
+from mt.models.reformer import ReformerConfig
 from mt.pictures import attention, curves
 from mt.pictures.plotting import figure
+from tests.conftest import random_params
 
 
 def test_weights_are_those_that_the_model_uses(tiny):
@@ -46,6 +50,19 @@ def test_each_head_of_each_layer_looks_somewhere(tiny_translator):
     page = attention.page(found)
     data = json.loads(re.search(r"const attentions = (.*);\n", page)[1].replace("<\\/", "</"))
     assert [each["keys"] for each in data] == [keys for _, keys, _ in attention.kinds(found).values()]
+
+
+def test_a_reformer_is_drawn_as_any_translator_is(tokenizers):
+    sizes = dict(num_layers=2, model_dim=16, ff_dim=32, num_heads=2, dropout=0.0, lsh_chunk=4, local_chunk=4)
+    model = ReformerConfig(**sizes, max_positions=64, rounds=2, buckets=(4,), cross_chunk=3).build(
+        len(tokenizers.target)
+    )
+    found = Translator(model, random_params(model), tokenizers, SearchConfig(), 32).attention(
+        "He is here.", "Il est là."
+    )
+    assert {attention.short_name(name) for name in found.maps} == {"encoder-self", "decoder-self", "decoder-cross"}
+    for name, (queries, keys, _) in attention.kinds(found).items():
+        assert found.maps[name].shape == (2, 2, len(queries), len(keys))
 
 
 def test_pictures_of_attention_and_of_the_search(tmp_path, capsys):
