@@ -112,7 +112,7 @@ class ChunkedSelfAttention(nn.Module):
         Returns:
             [batch, length, model_dim], and the order in which positions were sorted; () where they were not.
         """
-        projected = self._project(inputs)
+        projected = self._project_all(inputs)
         order = self._order(self._hash(projected, rotations), segments) if order is None else order
         return self._merged(self._attend(projected, segments, order, deterministic)), order
 
@@ -123,7 +123,7 @@ class ChunkedSelfAttention(nn.Module):
         Returns:
             [batch, heads, query, key].
         """
-        projected = self._project(inputs)
+        projected = self._project_all(inputs)
         batch, length = segments.shape
         own = jnp.broadcast_to(jnp.eye(length, dtype=self.dtype), (batch, self.num_heads, length, length))
         order = self._order(self._hash(projected, rotations), segments)
@@ -133,7 +133,7 @@ class ChunkedSelfAttention(nn.Module):
         self, inputs: jax.Array, segments: jax.Array, rotations: jax.Array | None = None
     ) -> tuple[jax.Array, Past]:
         """As a call without dropout, with what later positions may look at."""
-        projected = self._project(inputs)
+        projected = self._project_all(inputs)
         buckets = self._hash(projected, rotations)
         attended = self._attend(projected, segments, self._order(buckets, segments), deterministic=True)
         return self._merged(attended), self._past(projected, buckets)
@@ -144,7 +144,7 @@ class ChunkedSelfAttention(nn.Module):
         """One position of every hypothesis of every sentence, [batch, beam, model_dim] -> the same, and `past` with
         this step in it. What they see is what the last position of one pass over all that they descend from would; of
         chunks in a circle, what stands before the first is not there yet."""
-        projected = self._project(inputs)
+        projected = self._project(inputs, slots.position)
         past = past.written(self._past(projected, self._hash(projected, rotations)), slots.start)
         times = self._times(past, slots)
         query = self._scaled(projected[0])
@@ -181,10 +181,18 @@ class ChunkedSelfAttention(nn.Module):
     def _past(self, projected: list[jax.Array], buckets: jax.Array) -> Past:
         return Past(jnp.swapaxes(self._keys(projected), 2, 3), projected[-1], buckets)
 
-    def _project(self, inputs: jax.Array) -> list[jax.Array]:
-        """[batch, length, model_dim] -> a part, [batch, heads, length, head_dim]."""
+    def _project(self, inputs: jax.Array, positions: jax.Array) -> list[jax.Array]:
+        """[batch, length, model_dim], at positions int [batch or 1, length] -> a part, [batch, heads, length,
+        head_dim]."""
         heads = self.projections(inputs).reshape(*inputs.shape[:2], self.parts, self.num_heads, -1)
-        return list(jnp.moveaxis(heads, (2, 3), (0, 2)))
+        return [jnp.swapaxes(part, 1, 2) for part in self._placed(list(jnp.moveaxis(heads, 2, 0)), positions)]
+
+    def _project_all(self, inputs: jax.Array) -> list[jax.Array]:
+        return self._project(inputs, jnp.arange(inputs.shape[1])[None])
+
+    def _placed(self, parts: list[jax.Array], positions: jax.Array) -> list[jax.Array]:
+        """Projections, [batch, length, heads, head_dim] each, that know where they stand, if this attention does."""
+        return parts
 
     def _merged(self, attended: jax.Array) -> jax.Array:
         """[batch, heads, length, head_dim] -> [batch, length, model_dim]."""

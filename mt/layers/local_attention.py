@@ -8,10 +8,17 @@ import jax.numpy as jnp
 
 from mt.layers.chunked_attention import ChunkedSelfAttention, Past, Slots
 from mt.layers.chunks import Places, attend_in_chunks, in_chunks, pad_length
+from mt.layers.relative_attention import rotate
 
 
 class LocalSelfAttention(ChunkedSelfAttention):
-    """Chunks stand where the sequence has them; nothing is hashed, and nothing sorted."""
+    """Chunks stand where the sequence has them; nothing is hashed, and nothing sorted.
+
+    Attributes:
+        rotary: whether queries and keys are turned by their positions, see `relative_attention.rotate`.
+    """
+
+    rotary: bool = False
 
     parts = 3
     others_first = False
@@ -38,6 +45,12 @@ class LocalSelfAttention(ChunkedSelfAttention):
             self._scaled(query), keys, values, places, window, self.causal, dropout=self._keep(batch, deterministic)
         )
         return attended.reshape(batch, self.num_heads, whole, -1)[:, :, :length]
+
+    def _placed(self, parts: list[jax.Array], positions: jax.Array) -> list[jax.Array]:
+        if not self.rotary:
+            return parts
+        *turned, values = parts
+        return [*(rotate(each, positions) for each in turned), values]
 
     def _scaled(self, query: jax.Array) -> jax.Array:
         return query / math.sqrt(query.shape[-1])

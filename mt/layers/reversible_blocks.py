@@ -179,7 +179,7 @@ class ReversibleStack(nn.Module):
 
         def self_attention(kind: str) -> SelfAttentionSublayer:
             options = dict(window=self.windows[kind], causal=self.causal, dropout=config.attention_dropout)
-            of_kind: Any = LocalSelfAttention
+            of_kind: Any = functools.partial(LocalSelfAttention, rotary=config.positions == "rotary")
             if kind == "lsh":
                 of_kind = functools.partial(LshSelfAttention, buckets=config.bucket_factors)
             made = functools.partial(of_kind, **options)

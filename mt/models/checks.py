@@ -52,6 +52,15 @@ def check_positions(max_positions: int, *lengths: int) -> None:
         )
 
 
+def check_turned(config: Any) -> None:
+    """Raises UserError where a head's channels cannot be turned by two."""
+    if config.model_dim // config.num_heads % 2:
+        raise UserError(
+            f"model.positions: rotary turns channels by two, but a head has {config.model_dim // config.num_heads}; "
+            "change model.num_heads"
+        )
+
+
 def check_memory(config: Any) -> None:
     """Raises UserError where `memory_length` or `max_distance` cannot be, or relative positions have no sines."""
     for field in ("memory_length", "max_distance"):

@@ -52,6 +52,7 @@ class ReformerConfig(ReformerSizes):
         check_sizes(self, ("decoder_layers",), ())
         self._check_not_negative("cross_chunk")
         self._check_neighbours("lsh_after", "local_after")
+        self._check_pattern("decoder_attention" if self.decoder_attention else "attention", self.decoder_depth)
 
     @property
     def decoder_depth(self) -> int:
@@ -103,7 +104,8 @@ class Reformer(Transformer):
 
     def _embed(self, side: str, tokens: jax.Array, positions: jax.Array) -> jax.Array:
         embedded: jax.Array = getattr(self, f"{side}_embedding")(tokens)
-        return embedded + getattr(self, f"{side}_positions")(positions).astype(embedded.dtype)
+        added = getattr(self, f"{side}_positions")
+        return embedded if added is None else embedded + added(positions).astype(embedded.dtype)
 
     def _mean(self, side: str, streams: Streams) -> jax.Array:
         mean = (streams[0] + streams[1]) / 2

@@ -70,7 +70,8 @@ class ReformerLm(DecoderAlone):
 
     def embed(self, tokens: jax.Array, positions: jax.Array) -> jax.Array:
         """See `DecoderAlone`."""
-        return self.target_embedding(tokens) + self.target_positions(positions)
+        embedded = self.target_embedding(tokens)
+        return embedded if self.target_positions is None else embedded + self.target_positions(positions)
 
     def hidden(
         self, batch: Batch, deterministic: bool = True, rotations: Sequence[jax.Array | None] | None = None

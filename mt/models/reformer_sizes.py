@@ -10,7 +10,7 @@ from mt.errors import UserError
 from mt.layers.chunks import Window
 from mt.layers.hashing import bucket_factors
 from mt.layers.positions import AxialPositions, LearnedPositions, SinusoidalPositions
-from mt.models.checks import check_even, check_positions, check_sizes
+from mt.models.checks import check_even, check_positions, check_sizes, check_turned
 
 # Of rounds, and of chunks that are seen on one side: each is a product of its own.
 _MOST = 1000
@@ -42,8 +42,11 @@ class ReformerSizes:
         hash_seed: of the rotations that hash where nothing is trained; in training they are others each step.
         scale_embeddings: multiply embeddings by the square root of their width, as the Transformer does.
         positions: "axial" has a vector for the row and one for the column of a position, "learned" one for each, and
-            "sinusoidal" none that is trained: for scaled embeddings, whose variance is 1 as theirs is about.
-        max_positions: how many there are. Those beyond share the last one's vector, but for "sinusoidal".
+            "sinusoidal" none that is trained: for scaled embeddings, whose variance is 1 as theirs is about. With
+            "rotary" nothing is added to embeddings: local layers know how far apart two tokens are, by turning their
+            queries and keys (Su et al. 2021), and what hashes alike does so by what it is, wherever it stands.
+        max_positions: how many there are. Those beyond share the last one's vector; of "sinusoidal" and "rotary" there
+            are any number.
         position_shift: in training, each row's positions, of source and target apart, begin at a number drawn between 0
             and this; then the model looks for what goes on from where it is, and not for what stands at the same
             number, which differs the more the longer a text is.
@@ -75,7 +78,7 @@ class ReformerSizes:
     buckets: tuple[int, ...] = ()
     hash_seed: int = 0
     scale_embeddings: bool = False
-    positions: Literal["axial", "learned", "sinusoidal"] = "axial"
+    positions: Literal["axial", "learned", "sinusoidal", "rotary"] = "axial"
     max_positions: int = 16_384
     position_shift: int = 0
     axial_columns: int = 128
@@ -102,12 +105,14 @@ class ReformerSizes:
         self._check_not_negative("feed_forward_chunk")
         self._check_not_negative("position_shift")
         self._check_neighbours("lsh_before", "local_before")
-        self._check_pattern("attention")
+        self._check_pattern("attention", self.num_layers)
         if any(factor < 2 or factor % 2 for factor in self.buckets):
             raise UserError(f"model.buckets: {self.buckets} are not all even and positive")
         self._check_buckets(self.max_positions)
         if self.positions == "sinusoidal":
             check_even(self)
+        if self.positions == "rotary":
+            check_turned(self)
         if self.positions == "axial" and not 0 < self.row_dim < self.model_dim:
             raise UserError(
                 f"model.axial_dim: {self.row_dim} leaves no channel of model.model_dim {self.model_dim} to columns"
@@ -131,9 +136,14 @@ class ReformerSizes:
             if getattr(self, field) > _MOST:
                 raise UserError(f"model.{field}: {getattr(self, field)} are more than {_MOST:,} chunks; take fewer")
 
-    def _check_pattern(self, field: str) -> None:
-        if not getattr(self, field):
-            raise UserError(f'model.{field}: is empty; take "lsh", "local", or several of them')
+    def _check_pattern(self, field: str, layers: int) -> None:
+        pattern = getattr(self, field)
+        if not pattern or set(pattern) - {"lsh", "local"}:
+            raise UserError(
+                f'model.{field}: is {", ".join(pattern) or "empty"}; take "lsh", "local", or several of them'
+            )
+        if self.positions == "rotary" and "local" not in self.kinds(pattern, layers):
+            raise UserError(f'model.{field}: no layer is "local", which positions rotary are for; add one')
 
     def kinds(self, pattern: tuple[str, ...], layers: int) -> tuple[str, ...]:
         """A pattern over that many layers."""
@@ -158,7 +168,7 @@ class ReformerSizes:
 
     def check_row_lengths(self, *lengths: int) -> None:
         """Raises UserError where a row of so many tokens has more positions than there are."""
-        if self.positions == "sinusoidal":  # there are any number
+        if self.positions in ("sinusoidal", "rotary"):  # there are any number
             self._check_buckets(max(lengths))
             return
         if self.position_shift and max(lengths) + self.position_shift > self.max_positions:
@@ -168,8 +178,10 @@ class ReformerSizes:
             )
         check_positions(self.max_positions, *lengths)
 
-    def build_positions(self) -> nn.Module:
-        """What positions are encoded by."""
+    def build_positions(self) -> nn.Module | None:
+        """What positions are encoded by that is added to embeddings, if anything is."""
+        if self.positions == "rotary":
+            return None
         if self.positions == "sinusoidal":
             return SinusoidalPositions(self.model_dim)
         if self.positions == "learned":

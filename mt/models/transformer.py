@@ -8,14 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mt.errors import UserError
 from mt.layers.attention import KeysValues
 from mt.layers.blocks import DecoderBlock, EncoderBlock, layer_norm, stack
 from mt.layers.dropout import Dropout
 from mt.layers.embedding import Embedding
 from mt.layers.masks import causal_mask, padding_mask, segment_mask
 from mt.layers.positions import LearnedPositions, sinusoidal_positions
-from mt.models.checks import check_even, check_positions, check_sizes, check_tied
+from mt.models.checks import check_even, check_positions, check_sizes, check_tied, check_turned
 from mt.models.interface import Batch
 from mt.models.searchable import SearchableModule, no_ancestors, with_themselves
 
@@ -86,11 +85,8 @@ class TransformerConfig:
             ("dropout", "attention_dropout", "activation_dropout", "stochastic_depth"),
         )
         check_even(self)
-        if self.positions == "rotary" and self.model_dim // self.num_heads % 2:
-            raise UserError(
-                f"model.positions: rotary turns channels by two, but a head has {self.model_dim // self.num_heads}; "
-                "change model.num_heads"
-            )
+        if self.positions == "rotary":
+            check_turned(self)
 
     def check_lengths(self, source_length: int, target_length: int) -> None:
         """Raises UserError where a row of so many tokens on either side has more positions than there are."""

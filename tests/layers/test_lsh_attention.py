@@ -12,6 +12,7 @@ from mt.layers.chunks import Window
 from mt.layers.hashing import bucket_factors, hash_vectors, random_rotations
 from mt.layers.local_attention import LocalSelfAttention
 from mt.layers.lsh_attention import LshSelfAttention, ranked, sorted_order
+from mt.layers.relative_attention import rotate
 
 BATCH, HEADS, DIM, LENGTH = 2, 2, 8, 22
 SEGMENTS = np.array([[1] * 22, [1] * 9 + [2] * 8 + [0] * 5], np.int32)
@@ -144,7 +145,8 @@ def _kinds(window):
     lsh, params, rotations = _lsh(window, 3, (4,))
     local = LocalSelfAttention(HEADS, DIM, window, True)
     of_local = local.init(jax.random.key(1), INPUTS, SEGMENTS, True)["params"]
-    return {"lsh": (lsh, params, rotations), "local": (local, of_local, None)}
+    rotary = LocalSelfAttention(HEADS, DIM, window, True, rotary=True)
+    return {"lsh": (lsh, params, rotations), "local": (local, of_local, None), "rotary": (rotary, of_local, None)}
 
 
 @pytest.mark.parametrize("kind", ["lsh", "local"])
@@ -172,7 +174,20 @@ def test_other_tokens_in_another_segment_change_nothing(kind):
     np.testing.assert_array_equal(np.asarray(apply(INPUTS))[first], np.asarray(apply(other))[first])
 
 
-@pytest.mark.parametrize("kind", ["lsh", "local"])
+def test_local_attention_turns_what_it_multiplies_by_where_it_stands():
+    """With a chunk for all, it is rotary attention."""
+    local, params, _ = _kinds(Window(LENGTH, 1, 0))["rotary"]
+    found, _ = local.apply({"params": params}, INPUTS, SEGMENTS, True)
+    query, keys, values = _projected(params)
+    positions = jnp.arange(LENGTH)[None]
+    query, keys = (np.swapaxes(rotate(np.swapaxes(each, 1, 2), positions), 1, 2) for each in (query, keys))
+    seen = np.tri(LENGTH, dtype=int) * (SEGMENTS[:, None, :, None] == SEGMENTS[:, None, None, :])
+    seen = np.broadcast_to(seen, (BATCH, HEADS, LENGTH, LENGTH))
+    expected = _by_definition(params, seen, query / np.sqrt(DIM / HEADS), keys, values, others_first=False)
+    np.testing.assert_allclose(np.asarray(found)[SEGMENTS > 0], expected[SEGMENTS > 0], atol=5e-5)
+
+
+@pytest.mark.parametrize("kind", ["lsh", "local", "rotary"])
 @pytest.mark.parametrize("window", [Window(4, 1, 0), Window(3, 2, 0), Window(30, 1, 0)])
 def test_each_step_is_the_last_position_of_one_pass_over_what_is_there(kind, window):
     """With another hypothesis beside it, which goes astray and must not be seen."""

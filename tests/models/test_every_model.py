@@ -34,6 +34,7 @@ CONFIGS = {name: tiny_config(**changes) for name, changes in TRANSFORMERS.items(
     ),
     "reformer": ReformerConfig(**REFORMER),
     "reformer, sines": ReformerConfig(**REFORMER, positions="sinusoidal", scale_embeddings=True),
+    "reformer, rotary": ReformerConfig(**REFORMER, positions="rotary"),
     "gpt, full": GptConfig(**GPT, source_attention="full"),
     "gpt, causal": GptConfig(**GPT, source_attention="causal"),
 }

@@ -293,6 +293,13 @@ def test_a_rows_first_position_does_not_depend_on_how_many_devices_there_are():
         (dict(buckets=(4, 3)), r"model.buckets: \(4, 3\) are not all even"),
         (dict(buckets=(2**16, 2**14)), "model.buckets: 1,073,741,824 are too many for 32 positions"),
         (dict(positions="sinusoidal", model_dim=9, num_heads=3), "model.model_dim: 9 is odd"),
+        (
+            dict(positions="rotary", attention=("lsh",)),
+            'model.attention: no layer is "local", which positions rotary are',
+        ),
+        (dict(positions="rotary", decoder_attention=("lsh",)), 'model.decoder_attention: no layer is "local"'),
+        (dict(attention=("lsh", "full")), "model.attention: is lsh, full; take"),
+        (dict(positions="rotary", model_dim=18, num_heads=2), "model.positions: rotary turns channels by two"),
         (dict(buckets=(2**10, 2**9), max_positions=256), "model.buckets: 524,288 are too many for 256 positions"),
         (dict(position_shift=-1), "model.position_shift: -1 is negative"),
         (dict(axial_dim=16), "model.axial_dim: 16 leaves no channel"),

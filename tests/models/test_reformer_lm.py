@@ -212,8 +212,9 @@ def test_a_document_reads_as_it_does_alone():
         dict(attention=("local",)),
         dict(attention=("lsh",), lsh_chunk=32),
         dict(attention=("local", "lsh"), lsh_chunk=32),
+        dict(attention=("local", "lsh"), lsh_chunk=32, positions="rotary"),
     ],
-    ids=["local", "lsh in one chunk", "mixed"],
+    ids=["local", "lsh in one chunk", "mixed", "rotary"],
 )
 def test_steps_with_a_cache_are_one_pass(changes):
     model, params = _model(circular=False, **changes)
