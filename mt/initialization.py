@@ -70,7 +70,11 @@ def adopt(config: RunConfig, run: pathlib.Path | None = None) -> RunConfig:
         return dataclasses.replace(config, model=joined(config.model, forms, names))
     fields = _OWN if getattr(model, "positions", "learned") in _TRAINED_POSITIONS else (*_OWN, "max_positions")
     own = {name: getattr(config.model, name) for name in fields if hasattr(model, name) and hasattr(config.model, name)}
-    return dataclasses.replace(config, model=dataclasses.replace(model, **own))
+    taken = dataclasses.replace(model, **own)
+    try:
+        return dataclasses.replace(config, model=taken)
+    except UserError as error:
+        raise UserError(f"start_from: with the model of {config.start_from}, whose sizes stay, {error}") from None
 
 
 def _as(kind: type, model: ModelConfig, own: ModelConfig) -> ModelConfig:

@@ -118,6 +118,13 @@ def test_a_reformer_takes_longer_texts_and_more_rounds_than_what_it_starts_from(
     write_json(tmp_path / "config.json", run_config.describe(config, "none"))
     wanted = dataclasses.replace(config.model, max_positions=4 * config.model.max_positions, rounds=8)
     adopted = adopt(dataclasses.replace(config, model=wanted, start_from=str(tmp_path))).model
+    longer = dataclasses.replace(config.data.batching, row_length=8192, batch_tokens=8192)
+    longer = dataclasses.replace(config.data, batching=longer)
+    if not is_free:
+        with pytest.raises(
+            UserError, match="start_from: with the model of .*, whose sizes stay, model.max_positions: 4"
+        ):
+            adopt(dataclasses.replace(config, model=wanted, start_from=str(tmp_path), data=longer))
     assert adopted == (wanted if is_free else dataclasses.replace(config.model, rounds=8))
     models = [each.build(50) for each in (adopted, config.model)]
     trees = [jax.eval_shape(each.init, jax.random.key(0), dummy_batch())["params"] for each in models]

@@ -187,7 +187,10 @@ def _translate_lines(run: pathlib.Path, arguments: Arguments, constraints: LineC
     found = trained.load_together([pretrained.locate(run), *arguments.ensemble], arguments.checkpoint)
     translator = Translator.of(arguments.fusion.applied(found))
     if arguments.documents and not translator.remembers:
-        raise UserError(f"--documents: {found.name} reads each line by itself; leave the option out")
+        reads = "reads each line by itself;"
+        if found.languages.whole_documents:
+            reads = "reads a whole document a line; join each one's lines, and"
+        raise UserError(f"--documents: {found.name} {reads} leave the option out")
     replaced, suspects = lines.Replaced(), _Suspects()
     chunks = lines.chunks(arguments.input, arguments.invalid, replaced, arguments.stream)
     chunks = lines.whole_documents(chunks, lambda line: not line.strip()) if arguments.documents else chunks

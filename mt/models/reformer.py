@@ -144,8 +144,8 @@ class Reformer(Transformer):
         """See `Transformer.flops`; self-attention counts over whole windows."""
         config = self.config
         source, target = (np.asarray(lengths, np.float64) for lengths in (source_lengths, target_lengths))
-        after = max(config.lsh_after, config.local_after)
-        once = sum(config.attention_flops(kind, source.sum(), after) for kind in config.encoder_kinds)
+        after = config.lsh_after, config.local_after
+        once = sum(config.attention_flops(kind, source.sum(), *after) for kind in config.encoder_kinds)
         once += config.num_layers * config.feed_forward_flops * source.sum()
         once += config.decoder_depth * 2 * config.model_dim**2 * source.sum()  # the source's keys and values
         each = sum(config.attention_flops(kind, target.sum()) for kind in config.decoder_kinds)

@@ -38,7 +38,8 @@ class ReformerSizes:
             several rounds find counts as often, as in Hugging Face's code. By the paper, there is nothing before the
             first, and it counts once.
         rounds: how often vectors are hashed; more find more of what full attention would look at.
-        buckets: how many there are, even, or even factors of how many; left out, two to a chunk of max_positions.
+        buckets: how many there are, even, or even factors of how many; left out, two to a chunk of max_positions, or as
+            many as can be sorted.
         hash_seed: of the rotations that hash where nothing is trained; in training they are others each step.
         scale_embeddings: multiply embeddings by the square root of their width, as the Transformer does.
         positions: "axial" has a vector for the row and one for the column of a position, "learned" one for each, and
@@ -105,6 +106,8 @@ class ReformerSizes:
         self._check_not_negative("feed_forward_chunk")
         self._check_not_negative("position_shift")
         self._check_neighbours("lsh_before", "local_before")
+        if not 0 <= self.hash_seed < 2**32:
+            raise UserError(f"model.hash_seed: {self.hash_seed} is not between 0 and {2**32 - 1:,}")
         self._check_pattern("attention", self.num_layers)
         if any(factor < 2 or factor % 2 for factor in self.buckets):
             raise UserError(f"model.buckets: {self.buckets} are not all even and positive")
@@ -159,7 +162,10 @@ class ReformerSizes:
     @property
     def bucket_factors(self) -> tuple[int, ...]:
         """Of the number of buckets."""
-        return self.buckets or bucket_factors(self.max_positions, self.lsh_chunk)
+        if self.buckets:
+            return self.buckets
+        most = (2**31 - 1) // (4 * self.max_positions + _ROOM)  # see `_check_buckets`
+        return bucket_factors(min(self.max_positions, most * self.lsh_chunk // 2), self.lsh_chunk)
 
     @property
     def row_dim(self) -> int:
@@ -188,11 +194,11 @@ class ReformerSizes:
             return LearnedPositions(self.max_positions, self.model_dim)
         return AxialPositions(self.max_positions, self.axial_columns, self.row_dim, self.model_dim)
 
-    def attention_flops(self, kind: str, lengths: float, after: int = 0) -> float:
+    def attention_flops(self, kind: str, lengths: float, lsh_after: int = 0, local_after: int = 0) -> float:
         """Multiplications and additions, as one, of a layer's products with so many positions in all: projections,
         hashes, scores and values."""
         width, square = self.model_dim, self.model_dim**2
-        window = self.windows(after, after)[kind]
+        window = self.windows(lsh_after, local_after)[kind]
         seen = window.length * (window.before + 1 + window.after)
         if kind == "local":
             return lengths * (4 * square + 2 * width * seen)

@@ -2,6 +2,7 @@
 step by step."""
 
 import itertools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -302,6 +303,7 @@ def test_a_rows_first_position_does_not_depend_on_how_many_devices_there_are():
         (dict(positions="rotary", model_dim=18, num_heads=2), "model.positions: rotary turns channels by two"),
         (dict(buckets=(2**10, 2**9), max_positions=256), "model.buckets: 524,288 are too many for 256 positions"),
         (dict(position_shift=-1), "model.position_shift: -1 is negative"),
+        (dict(hash_seed=2**32), "model.hash_seed: 4294967296 is not between 0 and 4,294,967,295"),
         (dict(axial_dim=16), "model.axial_dim: 16 leaves no channel"),
         (dict(rounds=1001), "model.rounds: 1001 are more than 1,000"),
         (dict(local_after=1001), "model.local_after: 1001 are more than 1,000 chunks"),
@@ -310,6 +312,13 @@ def test_a_rows_first_position_does_not_depend_on_how_many_devices_there_are():
 def test_what_cannot_be_built_is_named(changes, message):
     with pytest.raises(UserError, match=message):
         _model(**changes)
+
+
+def test_buckets_that_are_not_said_are_as_many_as_can_be_sorted():
+    found = {length: math.prod(ReformerConfig(max_positions=length).bucket_factors) for length in (2**16, 2**17, 2**20)}
+    assert found == {2**16: 2048, 2**17: 2048, 2**20: 256}
+    with pytest.raises(UserError, match="model.buckets: 512 are too many for 1,048,576 positions"):
+        ReformerConfig(max_positions=2**20, buckets=(512,))
 
 
 def test_what_does_not_fit_is_named():
