@@ -23,7 +23,7 @@ _OF_VOCABULARY = ("embedding", "output_bias")
 # What a model's parameters do not depend on.
 _OWN = (
     *("dropout", "attention_dropout", "activation_dropout", "stochastic_depth", "dtype"),
-    *("remat", "reversible", "feed_forward_chunk", "cross_chunk", "rounds", "hash_seed", "position_shift"),
+    *("remat", "reversible", "feed_forward_chunk", "cross_chunk", "rounds", "hash_seed"),
 )
 # Positions that are parameters; of others there may be any number.
 _TRAINED_POSITIONS = ("learned", "axial")

@@ -4,8 +4,6 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from mt.layers.rows import first_row
-
 MAX_WAVELENGTH = 10_000.0
 
 
@@ -57,27 +55,6 @@ class SinusoidalPositions(nn.Module):
     def __call__(self, positions: jax.Array) -> jax.Array:
         """int [...] -> float32 [..., model_dim]."""
         return sinusoidal_positions(positions, self.model_dim)
-
-
-class ShiftedPositions(nn.Module):
-    """Positions that in training begin at any number, drawn for each row anew by the rng stream `dropout` (SHAPE;
-    Kiyono et al. 2021), so that nothing can be learnt of them but how far apart tokens are.
-
-    Attributes:
-        most: the greatest number to begin at.
-    """
-
-    most: int
-
-    @nn.compact
-    def __call__(self, positions: jax.Array, deterministic: bool) -> jax.Array:
-        """int [batch, length] -> the same; the identity if `deterministic` or `most` is 0."""
-        if deterministic or not self.most:
-            return positions
-        key, rows = self.make_rng("dropout"), len(positions)
-        numbers = first_row(rows) + jnp.arange(rows, dtype=jnp.uint32)  # the same on any number of devices
-        first = jax.vmap(lambda row: jax.random.randint(jax.random.fold_in(key, row), (), 0, self.most + 1))(numbers)
-        return positions + first[:, None]
 
 
 class LearnedPositions(nn.Module):

@@ -12,7 +12,6 @@ import numpy as np
 from mt.layers.blocks import layer_norm
 from mt.layers.chunked_attention import Slots
 from mt.layers.dropout import Dropout
-from mt.layers.positions import ShiftedPositions
 from mt.layers.reversible import Streams
 from mt.layers.reversible_blocks import ReversibleStack
 from mt.models.checks import check_sizes, check_tied
@@ -93,8 +92,6 @@ class Reformer(Transformer):
         self._set_up_embeddings(config.scale_embeddings)
         self.source_positions = config.build_positions()  # type: ignore[assignment]
         self.target_positions = config.build_positions()  # type: ignore[assignment]
-        self.source_shift = ShiftedPositions(config.position_shift)
-        self.target_shift = ShiftedPositions(config.position_shift)
         self.embedding_dropout = Dropout(config.dropout)
         windows = config.windows(config.lsh_after, config.local_after)
         self.encoder = ReversibleStack(config, config.encoder_kinds, windows, causal=False)
@@ -120,7 +117,6 @@ class Reformer(Transformer):
         rotations: Sequence[jax.Array | None] | None = None,
     ) -> jax.Array:
         """See `Transformer.encode`; `rotations` are for `ReversibleStack`."""
-        positions = self.source_shift(positions, deterministic)
         embedded = self.embedding_dropout(self._embed("source", source, positions), deterministic)
         return self._mean("encoder", self.encoder(embedded, segments, deterministic, rotations=rotations))
 
@@ -135,7 +131,6 @@ class Reformer(Transformer):
         rotations: Sequence[jax.Array | None] | None = None,
     ) -> jax.Array:
         """See `Transformer.decode`; `rotations` are for `ReversibleStack`."""
-        positions = self.target_shift(positions, deterministic)
         embedded = self.embedding_dropout(self._embed("target", target_inputs, positions), deterministic)
         streams = self.decoder(embedded, segments, deterministic, encoded, source_segments, rotations)
         return self._mean("decoder", streams)

@@ -13,7 +13,7 @@ from mt.layers.blocks import layer_norm
 from mt.layers.chunked_attention import Slots
 from mt.layers.dropout import Dropout
 from mt.layers.embedding import Embedding
-from mt.layers.positions import ShiftedPositions, first_of_each
+from mt.layers.positions import first_of_each
 from mt.layers.reversible import Streams
 from mt.layers.reversible_blocks import ReversibleStack
 from mt.models.checks import check_one_vocabulary, check_text_alone
@@ -59,7 +59,6 @@ class ReformerLm(DecoderAlone):
         scaled = config.scale_embeddings
         self.target_embedding = Embedding(self.vocab, config.model_dim, scaled=scaled)
         self.target_positions = config.build_positions()
-        self.position_shift = ShiftedPositions(config.position_shift)
         self.embedding_dropout = Dropout(config.dropout)
         kinds = config.kinds(config.attention, config.num_layers)
         self.decoder = ReversibleStack(config, kinds, config.windows(), causal=True)
@@ -88,7 +87,7 @@ class ReformerLm(DecoderAlone):
             [batch, target_length, 2 * model_dim], both streams.
         """
         segments = batch.get("target_documents", batch["target_segments"])
-        positions = self.position_shift(jnp.arange(segments.shape[1]) - first_of_each(segments), deterministic)
+        positions = jnp.arange(segments.shape[1]) - first_of_each(segments)
         embedded = self.embedding_dropout(self.embed(batch["target_inputs"], positions), deterministic)
         streams = self.decoder(embedded, segments, deterministic, rotations=rotations)
         return self.output_dropout(self._joined(streams), deterministic)

@@ -48,9 +48,6 @@ class ReformerSizes:
             queries and keys (Su et al. 2021), and what hashes alike does so by what it is, wherever it stands.
         max_positions: how many there are. Those beyond share the last one's vector; of "sinusoidal" and "rotary" there
             are any number.
-        position_shift: in training, each row's positions, of source and target apart, begin at a number drawn between 0
-            and this; then the model looks for what goes on from where it is, and not for what stands at the same
-            number, which differs the more the longer a text is.
         axial_columns: positions a row has.
         axial_dim: width of a row's vector; left out, half.
         feed_forward_chunk: positions that are as wide as ff_dim at once; 0 is all of a batch.
@@ -81,7 +78,6 @@ class ReformerSizes:
     scale_embeddings: bool = False
     positions: Literal["axial", "learned", "sinusoidal", "rotary"] = "axial"
     max_positions: int = 16_384
-    position_shift: int = 0
     axial_columns: int = 128
     axial_dim: int | None = None
     feed_forward_chunk: int = 0
@@ -104,7 +100,6 @@ class ReformerSizes:
         if self.rounds > _MOST:
             raise UserError(f"model.rounds: {self.rounds} are more than {_MOST:,}, which nobody can mean")
         self._check_not_negative("feed_forward_chunk")
-        self._check_not_negative("position_shift")
         self._check_neighbours("lsh_before", "local_before")
         if not 0 <= self.hash_seed < 2**32:
             raise UserError(f"model.hash_seed: {self.hash_seed} is not between 0 and {2**32 - 1:,}")
@@ -177,11 +172,6 @@ class ReformerSizes:
         if self.positions in ("sinusoidal", "rotary"):  # there are any number
             self._check_buckets(max(lengths))
             return
-        if self.position_shift and max(lengths) + self.position_shift > self.max_positions:
-            raise UserError(
-                f"model.position_shift: {self.position_shift} and data.batching.row_length {max(lengths)} are more "
-                f"than model.max_positions {self.max_positions}; lower one, or raise them"
-            )
         check_positions(self.max_positions, *lengths)
 
     def build_positions(self) -> nn.Module | None:

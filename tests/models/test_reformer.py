@@ -1,7 +1,6 @@
 """The Reformer translates from long texts: exact beside PyTorch, beside the same stack that keeps its activations, and
 step by step."""
 
-import itertools
 import math
 
 import jax
@@ -12,8 +11,7 @@ import pytest
 
 from mt.errors import UserError
 from mt.layers.attention_maps import cross_attention, maps_of
-from mt.layers.positions import ShiftedPositions, sinusoidal_positions
-from mt.layers.rows import AXIS
+from mt.layers.positions import sinusoidal_positions
 from mt.models.reformer import ReformerConfig
 from mt.models.reformer_lm import ReformerLmConfig
 from mt.training.objectives import TranslationObjective
@@ -248,42 +246,6 @@ def test_where_it_looks_is_told_whatever_the_chunks():
     np.testing.assert_array_equal(cross_attention(cut), jnp.mean(cut["decoder/cross_attentions/cross_attention"][0], 1))
 
 
-def test_in_training_each_side_of_a_row_begins_at_a_number_of_its_own():
-    model, params = _model(positions="sinusoidal", position_shift=2, attention=("local",))
-    names = ("source_positions", "target_positions")
-
-    @jax.jit
-    def trained(key):
-        return model.apply({"params": params}, BATCH, deterministic=False, rngs={"dropout": key})
-
-    @jax.jit
-    def shifted(shifts):
-        positions = {name: BATCH[name] + shift for name, shift in zip(names, shifts)}
-        return model.apply({"params": params}, BATCH | positions)
-
-    expected = {shifts: shifted(jnp.array(shifts)) for shifts in itertools.product(range(3), repeat=2)}
-    seen = set()
-    for number in range(6):
-        for row, logits in enumerate(trained(jax.random.key(number))):
-            (found,) = (shifts for shifts, each in expected.items() if np.allclose(each[row], logits, atol=1e-5))
-            seen.add(found)
-    assert len(seen) > 5
-
-
-def test_a_rows_first_position_does_not_depend_on_how_many_devices_there_are():
-    layer, positions = ShiftedPositions(1000), jnp.broadcast_to(jnp.arange(5), (8, 5))
-
-    def shift(positions):
-        return layer.apply({}, positions, False, rngs={"dropout": jax.random.key(3)})
-
-    alone = jax.jit(shift)(positions)
-    several = jax.pmap(shift, axis_name=AXIS)(positions.reshape(4, 2, 5))
-    np.testing.assert_array_equal(several.reshape(8, 5), alone)
-    np.testing.assert_array_equal(alone - alone[:, :1], positions)
-    assert len(set(alone[:, 0].tolist())) > 6 and 0 <= alone[:, 0].min() and alone[:, 0].max() <= 1000
-    np.testing.assert_array_equal(layer.apply({}, positions, True), positions)
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -302,7 +264,6 @@ def test_a_rows_first_position_does_not_depend_on_how_many_devices_there_are():
         (dict(attention=("lsh", "full")), "model.attention: is lsh, full; take"),
         (dict(positions="rotary", model_dim=18, num_heads=2), "model.positions: rotary turns channels by two"),
         (dict(buckets=(2**10, 2**9), max_positions=256), "model.buckets: 524,288 are too many for 256 positions"),
-        (dict(position_shift=-1), "model.position_shift: -1 is negative"),
         (dict(hash_seed=2**32), "model.hash_seed: 4294967296 is not between 0 and 4,294,967,295"),
         (dict(axial_dim=16), "model.axial_dim: 16 leaves no channel"),
         (dict(rounds=1001), "model.rounds: 1001 are more than 1,000"),
@@ -324,11 +285,8 @@ def test_buckets_that_are_not_said_are_as_many_as_can_be_sorted():
 def test_what_does_not_fit_is_named():
     with pytest.raises(UserError, match="model.max_positions: 8 are fewer than data.batching.row_length 9"):
         ReformerConfig(max_positions=8).check_lengths(9, 9)
-    with pytest.raises(
-        UserError, match="model.position_shift: 2 and data.batching.row_length 7 are more than model.max_p"
-    ):
-        ReformerConfig(max_positions=8, position_shift=2).check_lengths(7, 6)
-    ReformerConfig(max_positions=8, position_shift=9, positions="sinusoidal").check_lengths(700, 700)
+    for positions in ("sinusoidal", "rotary"):
+        ReformerConfig(max_positions=8, positions=positions).check_lengths(700, 700)
     with pytest.raises(UserError, match="model.buckets: 65,536 are too many for 9,000 positions"):
         ReformerConfig(max_positions=8, buckets=(2**16,), positions="sinusoidal").check_lengths(9000, 9)
     with pytest.raises(UserError, match="model.tie_embeddings: 'all' needs one vocabulary"):
