@@ -11,7 +11,8 @@ FOLDER has folders with train.en, train.fr and so on, whose documents have blank
 is of single lines, of which it is learned sooner which words are translations of which. In the second, documents are
 one pair each, and stretches of all lengths; what is translated then is a document a line. The encoder's and the
 decoder's positions see those near by in every other layer, and in the others those whose vectors hash alike, however
-far away; the decoder sees its source whole. To compare with: documents_en_fr.py, of the same text, which translates
+far away; positions are rotary, so that the decoder finds its place in the source by what stands there, and not at the
+same number. It sees its source whole. To compare with: documents_en_fr.py, of the same text, which translates
 sentence by sentence with a memory of those before, and sentences_en_fr.py, without.
 """
 
@@ -38,7 +39,7 @@ def get_config() -> config.RunConfig:
             attention=("local", "lsh"),
             rounds=2,
             scale_embeddings=True,
-            positions="sinusoidal",
+            positions="rotary",
             max_positions=4096,
             feed_forward_chunk=1024,
             dropout=0.1,

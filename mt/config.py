@@ -48,8 +48,8 @@ class RunConfig:
             other data or another optimizer; empty begins anew. Its parameters and tokenizers are taken, and its model
             but for dropout, dtype, remat and what else no parameter depends on and a training chooses (of a Reformer
             its rounds, chunks of feed-forward and of the look at the source, and max_positions that are not learned).
-            With another vocabulary (tokenizer.path), such as a wider one, the pieces
-            that both have keep their vectors, and others begin anew.
+            With another vocabulary (tokenizer.path), such as a wider one, the pieces that both have keep their vectors,
+            and others begin anew.
         encoder_from: a run or bundle of BERT that a transformer's encoder starts from (Rothe et al. 2020); empty begins
             anew. The encoder has its form, and the translator its vocabulary.
         decoder_from: a run or bundle of GPT that its decoder starts from, but for what it looks at the source by; empty

@@ -267,9 +267,8 @@ class ReversibleStack(nn.Module):
             for number, turned in enumerate(of_layer, 1)
         ]
         streams, around = (embedded, embedded), Around(segments, encoded_segments)
-        if (
-            deterministic or self.is_initializing()
-        ):  # by the modules themselves, so that their methods can be listened to
+        if deterministic or self.is_initializing():
+            # By the modules themselves, whose methods can be listened to.
             one, other = streams
             for sublayer, own in zip(sublayers, given):
                 one, other = other, one + sublayer(other, encoded, around, own, None, True)[0]
