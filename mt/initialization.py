@@ -14,6 +14,7 @@ from mt.data.tokenizer import Tokenizer
 from mt.data.tokenizers import Tokenizers
 from mt.errors import UserError
 from mt.models import ModelConfig
+from mt.models.checks import TRAINED_POSITIONS
 from mt.models.interface import dummy_batch
 from mt.models.joining import joined, joined_params
 from mt.serialization import from_json
@@ -25,8 +26,6 @@ _OWN = (
     *("dropout", "attention_dropout", "activation_dropout", "stochastic_depth", "dtype"),
     *("remat", "reversible", "feed_forward_chunk", "cross_chunk", "rounds", "hash_seed"),
 )
-# Positions that are parameters; of others there may be any number.
-_TRAINED_POSITIONS = ("learned", "axial")
 
 
 def start(config: RunConfig) -> pathlib.Path | None:
@@ -68,7 +67,7 @@ def adopt(config: RunConfig, run: pathlib.Path | None = None) -> RunConfig:
         forms = {side: _model(folder) for side, folder in folders.items()}
         names = {side: str(folder) for side, folder in folders.items()}
         return dataclasses.replace(config, model=joined(config.model, forms, names))
-    fields = _OWN if getattr(model, "positions", "learned") in _TRAINED_POSITIONS else (*_OWN, "max_positions")
+    fields = _OWN if getattr(model, "positions", "learned") in TRAINED_POSITIONS else (*_OWN, "max_positions")
     own = {name: getattr(config.model, name) for name in fields if hasattr(model, name) and hasattr(config.model, name)}
     taken = dataclasses.replace(model, **own)
     try:

@@ -4,6 +4,8 @@ from typing import Any
 
 from mt.errors import UserError
 
+# Positions that are parameters, up to max_positions; of all others there are any number.
+TRAINED_POSITIONS = ("learned", "axial")
 _MOST_LAYERS, _WIDEST = 1_000, 10_000_000
 
 

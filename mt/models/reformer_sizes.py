@@ -10,7 +10,7 @@ from mt.errors import UserError
 from mt.layers.chunks import Window
 from mt.layers.hashing import bucket_factors
 from mt.layers.positions import AxialPositions, LearnedPositions, SinusoidalPositions
-from mt.models.checks import check_even, check_positions, check_sizes, check_turned
+from mt.models.checks import TRAINED_POSITIONS, check_even, check_positions, check_sizes, check_turned
 
 # Of rounds, and of chunks that are seen on one side: each is a product of its own.
 _MOST = 1000
@@ -169,10 +169,10 @@ class ReformerSizes:
 
     def check_row_lengths(self, *lengths: int) -> None:
         """Raises UserError where a row of so many tokens has more positions than there are."""
-        if self.positions in ("sinusoidal", "rotary"):  # there are any number
+        if self.positions in TRAINED_POSITIONS:
+            check_positions(self.max_positions, *lengths)
+        else:
             self._check_buckets(max(lengths))
-            return
-        check_positions(self.max_positions, *lengths)
 
     def build_positions(self) -> nn.Module | None:
         """What positions are encoded by that is added to embeddings, if anything is."""
